@@ -1,0 +1,5 @@
+//! The Harmonix protocol.
+
+mod error;
+
+pub use error::{Error, ErrorKind, Result};
