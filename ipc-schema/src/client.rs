@@ -1,0 +1,221 @@
+//! A blocking client.
+
+use std::{
+    fmt,
+    io::{self, BufReader, Read, Write},
+    os::unix::net::UnixStream,
+    path::Path,
+};
+
+use crate::{
+    Command, Error, ErrorKind, Event, Fetch, FileHead, Greeting, Job, PROTOCOL, Reply, Request, Submit,
+    Watch, frame,
+};
+
+/// Why a call did not give its reply: the border between this side's failure and the daemon's refusal.
+#[derive(Debug)]
+pub enum ClientError {
+    /// Nobody answers at the socket, or not in this protocol.
+    NoDaemon(Error),
+    /// The daemon answered, with an error.
+    Refused(Error),
+    /// Reading the input or writing the output failed on this side.
+    Local(io::Error),
+    /// The connection broke.
+    Broken(io::Error),
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoDaemon(error) | Self::Refused(error) => error.fmt(f),
+            Self::Local(error) => error.fmt(f),
+            Self::Broken(error) => write!(f, "the connection to the daemon broke: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ClientError {}
+
+impl From<ClientError> for Error {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::NoDaemon(error) | ClientError::Refused(error) => error,
+            ClientError::Local(error) => {
+                Self::new(ErrorKind::InvalidRequest, format!("cannot read or write here: {error}"))
+            }
+            ClientError::Broken(error) => Self::new(ErrorKind::Unavailable, "the connection to the daemon broke")
+                .cause(error)
+                .hint("the daemon may have stopped or restarted: a job that was accepted goes on, see `harmonixctl jobs`"),
+        }
+    }
+}
+
+/// `Result` of a call.
+pub type Called<T> = Result<T, ClientError>;
+
+/// A connection to the daemon. Calls are answered in order.
+#[derive(Debug)]
+pub struct Client {
+    stream: BufReader<UnixStream>,
+    greeting: Greeting,
+}
+
+impl Client {
+    /// Connects to the socket at `path` and reads the greeting.
+    pub fn connect(path: &Path) -> Called<Self> {
+        let stream =
+            UnixStream::connect(path).map_err(|error| ClientError::NoDaemon(refusal(path, &error)))?;
+        Self::greet(stream)
+    }
+
+    /// Reads the greeting of a connection that is already there.
+    pub fn greet(stream: UnixStream) -> Called<Self> {
+        let mut client = Self {
+            stream: BufReader::new(stream),
+            greeting: Greeting { protocol: 0, server: String::new() },
+        };
+        match client.read_reply()? {
+            Reply::Hello(greeting) if greeting.protocol == PROTOCOL => client.greeting = greeting,
+            Reply::Hello(greeting) => {
+                return Err(ClientError::NoDaemon(
+                    Error::new(
+                        ErrorKind::Unavailable,
+                        format!(
+                            "{} speaks protocol {}, this client {PROTOCOL}",
+                            greeting.server, greeting.protocol
+                        ),
+                    )
+                    .hint("install client and daemon of the same release, then restart the daemon"),
+                ));
+            }
+            other => return Err(unexpected(&other)),
+        }
+        Ok(client)
+    }
+
+    /// What the daemon said of itself.
+    pub fn greeting(&self) -> &Greeting {
+        &self.greeting
+    }
+
+    /// Sends a command and waits for its reply.
+    pub fn call<C: Command>(&mut self, command: C) -> Called<C::Reply> {
+        self.send(&command.into())?;
+        self.receive::<C>()
+    }
+
+    /// Submits a song: everything that `input` gives. Returns when the daemon has the job for good.
+    pub fn submit(&mut self, submit: Submit, input: &mut impl Read) -> Called<Job> {
+        self.send(&submit.into())?;
+        match self.read_reply()? {
+            Reply::Ready(_) => {}
+            Reply::Error(error) => return Err(ClientError::Refused(error)),
+            other => return Err(unexpected(&other)),
+        }
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            let length = match input.read(&mut buffer) {
+                Ok(length) => length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    let abort = self.stream.get_mut().write_all(&frame::ABORT.to_be_bytes());
+                    return Err(abort
+                        .and_then(|()| self.drop_reply())
+                        .map_or_else(ClientError::Broken, |()| ClientError::Local(error)));
+                }
+            };
+            // a daemon that refuses in the middle says why and hangs up: its words matter more than the pipe's
+            if frame::write_frame(self.stream.get_mut(), &buffer[..length]).is_err() || length == 0 {
+                return self.receive::<Submit>();
+            }
+        }
+    }
+
+    /// Fetches a file of a job into `output`.
+    pub fn fetch(&mut self, fetch: Fetch, output: &mut impl Write) -> Called<FileHead> {
+        let head = self.call(fetch)?;
+        match frame::copy_frames(&mut self.stream, output) {
+            Ok(Some(bytes)) if bytes == head.bytes => Ok(head),
+            Ok(Some(bytes)) => Err(ClientError::Broken(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                format!("{bytes} of {} bytes came", head.bytes),
+            ))),
+            Ok(None) => match self.read_reply()? {
+                Reply::Error(error) => Err(ClientError::Refused(error)),
+                other => Err(unexpected(&other)),
+            },
+            Err(error) => Err(ClientError::Local(error)),
+        }
+    }
+
+    /// Turns the connection into a stream of events, the first of which is the snapshot.
+    pub fn watch(mut self, watch: Watch) -> Called<impl Iterator<Item = Called<Event>>> {
+        self.send(&watch.into())?;
+        let mut over = false;
+        Ok(std::iter::from_fn(move || {
+            if over {
+                return None;
+            }
+            let event = self.read_event();
+            over = event.is_err();
+            event.transpose()
+        }))
+    }
+
+    fn read_event(&mut self) -> Called<Option<Event>> {
+        let Some(line) =
+            frame::read_line(&mut self.stream, frame::REPLY_LIMIT).map_err(ClientError::Broken)?
+        else {
+            return Ok(None);
+        };
+        if let Ok(Reply::Error(error)) = serde_json::from_slice(&line) {
+            return Err(ClientError::Refused(error));
+        }
+        serde_json::from_slice(&line).map(Some).map_err(|error| ClientError::Broken(error.into()))
+    }
+
+    fn send(&mut self, request: &Request) -> Called<()> {
+        let line = frame::line(request).map_err(ClientError::Local)?;
+        self.stream.get_mut().write_all(&line).map_err(ClientError::Broken)
+    }
+
+    fn receive<C: Command>(&mut self) -> Called<C::Reply> {
+        match self.read_reply()? {
+            Reply::Error(error) => Err(ClientError::Refused(error)),
+            reply => {
+                let words = unexpected(&reply);
+                C::reply(reply).ok_or(words)
+            }
+        }
+    }
+
+    fn drop_reply(&mut self) -> io::Result<()> {
+        frame::read_line(&mut self.stream, frame::REPLY_LIMIT).map(drop)
+    }
+
+    fn read_reply(&mut self) -> Called<Reply> {
+        let line = frame::read_line(&mut self.stream, frame::REPLY_LIMIT).map_err(ClientError::Broken)?;
+        let line = line.ok_or_else(|| ClientError::Broken(io::ErrorKind::UnexpectedEof.into()))?;
+        serde_json::from_slice(&line).map_err(|error| ClientError::Broken(error.into()))
+    }
+}
+
+fn refusal(path: &Path, error: &io::Error) -> Error {
+    let at = path.display();
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            Error::new(ErrorKind::Unavailable, format!("not allowed to connect to {at}"))
+                .hint("join the group that owns the socket, or run a daemon of your own")
+        }
+        _ => Error::new(ErrorKind::Unavailable, format!("no daemon answers at {at}"))
+            .hint("start one with `harmonixd`, or name its socket with --socket or HARMONIX_SOCKET"),
+    }
+    .cause(error)
+}
+
+fn unexpected(reply: &Reply) -> ClientError {
+    let mut words = format!("unexpected reply {reply:?}");
+    words.truncate(words.char_indices().nth(120).map_or(words.len(), |(at, _)| at));
+    ClientError::Broken(io::Error::new(io::ErrorKind::InvalidData, words))
+}

@@ -1,0 +1,219 @@
+//! The table of commands. One row makes the request variant, the reply type, the name and the access level.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Job, JobId, JobOptions, JobState, status::*};
+
+/// Who may send a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Whoever may connect; sees what is theirs.
+    Anyone,
+    /// The job's owner, or an administrator. To everybody else the job does not exist.
+    Owner,
+    /// root, the daemon's own user, and the users that the configuration names.
+    Admin,
+}
+
+/// How a command's conversation goes on after its request line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flow {
+    /// One reply line.
+    Call,
+    /// A `ready` line, frames from the client, then the reply line.
+    Upload,
+    /// The reply line, then frames from the daemon.
+    Download,
+    /// Event lines until either side closes.
+    Stream,
+}
+
+/// A command of the protocol: a request with its type of reply.
+pub trait Command: Into<Request> {
+    /// What comes back.
+    type Reply;
+    /// The row of the table.
+    const INFO: CommandInfo;
+    /// Takes the reply out of its envelope; `None` when it is another command's.
+    fn reply(reply: Reply) -> Option<Self::Reply>;
+}
+
+/// A row of the table of commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct CommandInfo {
+    /// The word on the wire.
+    pub name: &'static str,
+    /// Who may send it.
+    pub access: Access,
+    /// How the conversation goes on.
+    pub flow: Flow,
+}
+
+macro_rules! commands {
+    ($($(#[doc = $doc:literal])+ $name:literal $command:ident $access:ident $flow:ident => $reply:ident($type:ty);)+) => {
+        /// A request line, tagged by `command`. Unknown fields are refused.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "command")]
+        pub enum Request {
+            $($(#[doc = $doc])+ #[serde(rename = $name)] $command($command),)+
+        }
+
+        impl Request {
+            /// The row of the table.
+            pub fn info(&self) -> CommandInfo {
+                match self { $(Self::$command(_) => $command::INFO,)+ }
+            }
+        }
+
+        /// Every command.
+        pub const COMMANDS: &[CommandInfo] = &[$($command::INFO),+];
+
+        $(
+            impl From<$command> for Request {
+                fn from(command: $command) -> Self {
+                    Self::$command(command)
+                }
+            }
+
+            impl Command for $command {
+                type Reply = $type;
+                const INFO: CommandInfo = CommandInfo { name: $name, access: Access::$access, flow: Flow::$flow };
+                fn reply(reply: Reply) -> Option<$type> {
+                    match reply { Reply::$reply(reply) => Some(reply), _ => None }
+                }
+            }
+        )+
+    };
+}
+
+commands! {
+    /// Agrees on the protocol. Optional: the daemon's greeting says its protocol already.
+    "hello" Hello Anyone Call => Hello(Greeting);
+    /// What the daemon is and how it is.
+    "status" Status Anyone Call => Status(DaemonStatus);
+    /// Checks everything that the daemon needs and names what is missing, with its remedy.
+    "doctor" Doctor Anyone Call => Doctor(Report);
+    /// Submits a song: the client sends its bytes. The job is durable once the reply is there.
+    "submit" Submit Anyone Upload => Job(Job);
+    /// Lists jobs in order of submission.
+    "jobs" ListJobs Anyone Call => Jobs(JobList);
+    /// One job.
+    "show" Show Owner Call => Job(Job);
+    /// Streams the jobs' state, then its changes.
+    "watch" Watch Anyone Stream => Done(Done);
+    /// Stops a job and removes its files; the record stays. Replies once it has stopped.
+    "cancel" Cancel Owner Call => Job(Job);
+    /// Removes a job and everything of it; cancels it first if it runs.
+    "delete" Delete Owner Call => Done(Done);
+    /// Sends an output of a completed job, or its manifest.
+    "fetch" Fetch Owner Download => File(FileHead);
+    /// The configuration that is in force, as TOML.
+    "config_show" ConfigShow Admin Call => Config(ConfigText);
+    /// Checks a configuration file's text without using it.
+    "config_check" ConfigCheck Anyone Call => Done(Done);
+}
+
+/// A reply line, tagged by `reply`. A reader ignores fields that it does not know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a reply lives for one line")]
+pub enum Reply {
+    /// The greeting, and the reply to `hello`.
+    Hello(Greeting),
+    /// See [`Status`].
+    Status(DaemonStatus),
+    /// See [`Doctor`].
+    Doctor(Report),
+    /// An upload may begin.
+    Ready(Ready),
+    /// One job.
+    Job(Job),
+    /// Some jobs.
+    Jobs(JobList),
+    /// Frames of a file follow.
+    File(FileHead),
+    /// See [`ConfigShow`].
+    Config(ConfigText),
+    /// Done; nothing else to say.
+    Done(Done),
+    /// Refused or failed.
+    Error(Error),
+}
+
+macro_rules! requests {
+    ($($(#[doc = $doc:literal])+ $name:ident { $($(#[$meta:meta])+ $field:ident: $type:ty,)* })+) => {$(
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name { $($(#[$meta])+ pub $field: $type,)* }
+    )+};
+}
+
+requests! {
+    /// `{"command":"hello","protocol":1}`
+    Hello {
+        /// The protocol that the client speaks.
+        protocol: u32,
+    }
+    /// `{"command":"status"}`
+    Status {}
+    /// `{"command":"doctor"}`
+    Doctor {}
+    /// `{"command":"submit","name":"song.flac","options":{"quality":"balanced"}}`
+    Submit {
+        /// The input's file name: for its extension and for display.
+        name: String,
+        /// Bytes that will come, if known: what is too large is refused before it is sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        size: Option<u64>,
+        /// What is to be done.
+        #[serde(default)]
+        options: JobOptions,
+    }
+    /// `{"command":"jobs","states":["queued"],"limit":50}`
+    ListJobs {
+        /// Only jobs in one of these states; all when empty.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        states: Vec<JobState>,
+        /// At most so many, the newest; 100 when absent, 1000 at most.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<usize>,
+    }
+    /// `{"command":"show","job":"1k3v9c0q2x7e"}`
+    Show {
+        /// Its id.
+        job: JobId,
+    }
+    /// `{"command":"watch"}` or `{"command":"watch","job":"1k3v9c0q2x7e"}`
+    Watch {
+        /// Only this job; all when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job: Option<JobId>,
+    }
+    /// `{"command":"cancel","job":"1k3v9c0q2x7e"}`
+    Cancel {
+        /// Its id.
+        job: JobId,
+    }
+    /// `{"command":"delete","job":"1k3v9c0q2x7e"}`
+    Delete {
+        /// Its id.
+        job: JobId,
+    }
+    /// `{"command":"fetch","job":"1k3v9c0q2x7e","output":"vocals"}`
+    Fetch {
+        /// Its id.
+        job: JobId,
+        /// Name of an output, or `manifest`.
+        output: String,
+    }
+    /// `{"command":"config_show"}`
+    ConfigShow {}
+    /// `{"command":"config_check","text":"device = \"cpu\"\n"}`
+    ConfigCheck {
+        /// The file's text.
+        text: String,
+    }
+}
