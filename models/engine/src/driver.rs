@@ -121,7 +121,7 @@ pub fn separate_track(
             sum.add(&grid, segment, separator.window(), stems)?;
         }
         summary.computed += group.len();
-        let finished = grid.finished(before + summary.computed);
+        let finished = grid.finished(before + summary.computed).max(stems.frames);
         stems.append(&mut sum, finished)?;
         checkpoint(finished);
         monitor.progress(at(summary.computed));

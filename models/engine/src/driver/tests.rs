@@ -86,16 +86,19 @@ fn run(
     batch: usize,
     monitor: &dyn Monitor,
 ) -> Result<Summary, EngineError> {
-    separate_track(
-        &mut Split::new(batch),
-        mix,
-        &TrackStats::default(),
-        layout,
-        "key",
-        dir,
-        monitor,
-        &mut |_| {},
-    )
+    run_as("key", mix, layout, dir, batch, monitor)
+}
+
+fn run_as(
+    key: &str,
+    mix: &SpoolReader,
+    layout: &Layout,
+    dir: &Path,
+    batch: usize,
+    monitor: &dyn Monitor,
+) -> Result<Summary, EngineError> {
+    let task = Task { mix, stats: &TrackStats::default(), layout, key, dir };
+    separate_track(&mut Split::new(batch), &task, monitor, &mut |_| {})
 }
 
 fn stem(dir: &Path, name: &str) -> Vec<u8> {
