@@ -5,6 +5,7 @@ use std::{
     io::{self, BufReader, Read, Write},
     os::unix::net::UnixStream,
     path::Path,
+    time::Duration,
 };
 
 use crate::{
@@ -51,6 +52,9 @@ impl From<ClientError> for Error {
     }
 }
 
+/// A daemon that is up greets at once; whatever listens there and says nothing for so long is none.
+const GREETING_PATIENCE: Duration = Duration::from_secs(10);
+
 /// `Result` of a call.
 pub type Called<T> = Result<T, ClientError>;
 
@@ -75,7 +79,8 @@ impl Client {
             stream: BufReader::new(stream),
             greeting: Greeting { protocol: 0, server: String::new() },
         };
-        match client.read_reply()? {
+        client.patience(Some(GREETING_PATIENCE))?;
+        match client.read_reply().map_err(silent)? {
             Reply::Hello(greeting) if greeting.protocol == PROTOCOL => client.greeting = greeting,
             Reply::Hello(greeting) => {
                 return Err(ClientError::NoDaemon(
@@ -89,8 +94,10 @@ impl Client {
                     .hint("install client and daemon of the same release, then restart the daemon"),
                 ));
             }
+            Reply::Error(error) => return Err(ClientError::Refused(error)),
             other => return Err(unexpected(&other)),
         }
+        client.patience(None)?;
         Ok(client)
     }
 
@@ -135,7 +142,8 @@ impl Client {
     /// Fetches a file of a job into `output`.
     pub fn fetch(&mut self, fetch: Fetch, output: &mut impl Write) -> Called<FileHead> {
         let head = self.call(fetch)?;
-        match frame::copy_frames(&mut self.stream, output) {
+        let mut output = Tracked { inner: output, failed: false };
+        match frame::copy_frames(&mut self.stream, &mut output) {
             Ok(Some(bytes)) if bytes == head.bytes => Ok(head),
             Ok(Some(bytes)) => Err(ClientError::Broken(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
@@ -145,7 +153,8 @@ impl Client {
                 Reply::Error(error) => Err(ClientError::Refused(error)),
                 other => Err(unexpected(&other)),
             },
-            Err(error) => Err(ClientError::Local(error)),
+            Err(error) if output.failed => Err(ClientError::Local(error)),
+            Err(error) => Err(ClientError::Broken(error)),
         }
     }
 
@@ -177,6 +186,10 @@ impl Client {
 
     fn send(&mut self, request: &Request) -> Called<()> {
         let line = frame::line(request).map_err(ClientError::Local)?;
+        if line.len() > frame::REQUEST_LIMIT {
+            let words = format!("a request of {} bytes, {} at most", line.len(), frame::REQUEST_LIMIT);
+            return Err(ClientError::Local(io::Error::new(io::ErrorKind::InvalidInput, words)));
+        }
         self.stream.get_mut().write_all(&line).map_err(ClientError::Broken)
     }
 
@@ -190,6 +203,10 @@ impl Client {
         }
     }
 
+    fn patience(&mut self, limit: Option<Duration>) -> Called<()> {
+        self.stream.get_ref().set_read_timeout(limit).map_err(ClientError::Broken)
+    }
+
     fn drop_reply(&mut self) -> io::Result<()> {
         frame::read_line(&mut self.stream, frame::REPLY_LIMIT).map(drop)
     }
@@ -198,6 +215,32 @@ impl Client {
         let line = frame::read_line(&mut self.stream, frame::REPLY_LIMIT).map_err(ClientError::Broken)?;
         let line = line.ok_or_else(|| ClientError::Broken(io::ErrorKind::UnexpectedEof.into()))?;
         serde_json::from_slice(&line).map_err(|error| ClientError::Broken(error.into()))
+    }
+}
+
+/// A writer that remembers whose fault a failed copy was.
+struct Tracked<'a, W> {
+    inner: &'a mut W,
+    failed: bool,
+}
+
+impl<W: Write> Write for Tracked<'_, W> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.inner.write(data).inspect_err(|error| self.failed |= error.kind() != io::ErrorKind::Interrupted)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+fn silent(error: ClientError) -> ClientError {
+    match error {
+        ClientError::Broken(error) if error.kind() == io::ErrorKind::WouldBlock => ClientError::NoDaemon(
+            Error::new(ErrorKind::Unavailable, "whatever listens at the socket does not greet")
+                .hint("restart the daemon, or name another socket with --socket or HARMONIX_SOCKET"),
+        ),
+        other => other,
     }
 }
 

@@ -51,6 +51,20 @@ pub enum JobState {
 }
 
 impl JobState {
+    /// Every state, in the order of this enum.
+    pub const ALL: [Self; 10] = [
+        Self::Queued,
+        Self::Ingesting,
+        Self::Analyzing,
+        Self::Separating,
+        Self::Exporting,
+        Self::Transcribing,
+        Self::Paused,
+        Self::Completed,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
     /// True for states that a job never leaves.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
