@@ -19,8 +19,8 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(name = "harmonixctl", version, max_term_width = 100, after_help = AFTER)]
 pub(crate) struct Cli {
-    /// The daemon's socket; else that of your own daemon, else that of the system's
-    #[arg(long, global = true, value_name = "PATH", env = "HARMONIX_SOCKET", hide_env_values = true)]
+    /// The daemon's socket; else HARMONIX_SOCKET, else that of your own daemon, else that of the system's
+    #[arg(long, global = true, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
     /// Print one JSON value instead of words
     #[arg(long, global = true)]

@@ -116,6 +116,7 @@ impl fmt::Display for Failure {
         f.write_str(match self.side {
             Side::Client => "",
             Side::Daemon => "the daemon refused: ",
+            Side::Job if self.kind() == ErrorKind::Cancelled => "",
             Side::Job => "the job failed: ",
         })?;
         self.error.fmt(f)

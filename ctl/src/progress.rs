@@ -98,17 +98,11 @@ impl Told {
     /// What there is to say now.
     fn next(&mut self, job: &Job) -> Option<String> {
         let tenth = (job.progress.clamp(0.0, 1.0) * 10.0 + 1e-9) as u32;
-        if self.state == Some(job.state) && tenth <= self.tenth {
-            return None;
-        }
-        let is_known_end = self.state == Some(job.state) && job.state.is_final();
+        let is_news = self.state != Some(job.state) || (tenth > self.tenth && !job.state.is_final());
         *self = Self { state: Some(job.state), tenth };
-        match tenth {
-            _ if is_known_end => None,
-            0 => Some(job.state.to_string()),
-            _ if job.state.is_final() => Some(job.state.to_string()),
-            tenth => Some(format!("{} {} %", job.state, tenth * 10)),
-        }
+        let percent = tenth > 0 && !job.state.is_final();
+        is_news
+            .then(|| if percent { format!("{} {} %", job.state, tenth * 10) } else { job.state.to_string() })
     }
 }
 

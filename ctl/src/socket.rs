@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-/// `control.sock` in `HARMONIX_RUNTIME_DIR`, else of the user's own daemon if there is one, else of the system's.
+/// `HARMONIX_SOCKET`, else `control.sock` in `HARMONIX_RUNTIME_DIR`, else of the user's own daemon if there is one, else of the system's.
 pub(crate) fn default() -> PathBuf {
-    let folder = |key| std::env::var_os(key).filter(|value| !value.is_empty()).map(PathBuf::from);
-    choose(folder("HARMONIX_RUNTIME_DIR"), folder("XDG_RUNTIME_DIR"))
+    let path = |key| std::env::var_os(key).filter(|value| !value.is_empty()).map(PathBuf::from);
+    path("HARMONIX_SOCKET").unwrap_or_else(|| choose(path("HARMONIX_RUNTIME_DIR"), path("XDG_RUNTIME_DIR")))
 }
 
 fn choose(harmonix: Option<PathBuf>, user: Option<PathBuf>) -> PathBuf {

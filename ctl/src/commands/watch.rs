@@ -45,10 +45,10 @@ pub(crate) fn run(ctx: &Context, args: &Args) -> Result<u8, Failure> {
         }
         !ctx.out.is_closed()
     })?;
-    if let Err(failure) = &ended {
-        ctx.out.error(failure);
-    }
-    Ok(ended.map_or_else(|failure| failure.code(), |code| code))
+    Ok(ended.unwrap_or_else(|failure| {
+        ctx.out.error(&failure);
+        failure.code()
+    }))
 }
 
 fn changed(event: &Event) -> Option<JobId> {

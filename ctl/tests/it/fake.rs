@@ -60,6 +60,7 @@ struct State {
     requests: Vec<Value>,
     uploads: Vec<Vec<u8>>,
     watches: usize,
+    is_dead: bool,
 }
 
 struct Shared {
@@ -116,6 +117,13 @@ impl Fake {
 
     pub(crate) fn uploads(&self) -> Vec<Vec<u8>> {
         self.shared.state.lock().unwrap().uploads.clone()
+    }
+
+    /// Ends every watch and answers nobody any more.
+    pub(crate) fn kill(&self) {
+        std::fs::remove_file(self.socket()).unwrap();
+        self.shared.state.lock().unwrap().is_dead = true;
+        self.shared.changed.notify_all();
     }
 
     pub(crate) fn wait_for_jobs(&self, count: usize, state: &str) {
@@ -290,7 +298,7 @@ impl Shared {
         let lags = state.watches <= self.plan.lags;
         writer.write_all(&frame::line(&json!({ "event": "snapshot", "jobs": jobs }))?)?;
         let mut next = state.log.len();
-        loop {
+        while !state.is_dead {
             while let Some(event) = state.log.get(next) {
                 next += 1;
                 let id = if event["event"] == "job" { &event["job"]["id"] } else { &event["id"] };
@@ -304,6 +312,7 @@ impl Shared {
             }
             state = self.changed.wait(state).unwrap();
         }
+        Ok(())
     }
 
     fn fetch(&self, mut writer: &UnixStream, id: &str, output: &str) -> std::io::Result<()> {

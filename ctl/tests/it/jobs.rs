@@ -1,8 +1,13 @@
 //! The verbs beside `separate`.
 
+use std::io::{BufRead, BufReader};
+
 use serde_json::{Value, json};
 
-use crate::fake::{Fake, Plan};
+use crate::{
+    ctl,
+    fake::{Fake, Plan},
+};
 
 fn with_jobs() -> Fake {
     let fake = Fake::start(Plan::default());
@@ -50,18 +55,14 @@ fn watching_a_job_ends_with_it() {
     assert_eq!((completed.code, completed.stdout.as_str()), (0, "good: completed\n"));
     assert_eq!(fake.run(&["watch", "job2"]).code, 4);
     assert_eq!(fake.run(&["watch", "nonsense"]).code, 3);
-    let watch = std::thread::scope(|scope| {
-        let watch = scope.spawn(|| fake.run(&["watch", "job1", "--json"]));
-        while fake.requests("watch").len() < 4 {
-            std::thread::yield_now();
-        }
-        fake.run(&["cancel", "job1"]);
-        watch.join().unwrap()
-    });
-    assert_eq!(watch.code, 130);
-    let events: Vec<Value> = watch.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(events[0]["event"], "snapshot");
+    let mut child =
+        ctl::command(fake.socket(), &fake.work()).args(["watch", "job1", "--json"]).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut events = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+    assert_eq!(events.next().unwrap()["event"], "snapshot");
+    fake.run(&["cancel", "job1"]);
     assert_eq!(events.last().unwrap()["job"]["state"], "cancelled");
+    assert_eq!(ctl::ended(child).code, 130);
 }
 
 #[test]

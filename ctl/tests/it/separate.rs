@@ -164,6 +164,18 @@ fn progress_is_told_and_a_job_cancelled_by_somebody_else_ends() {
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.any(|line| line == "a: separating 50 %"));
     fake.run(&["cancel", "job1"]);
-    assert!(lines.any(|line| line == "error: a: the job failed: the job was cancelled"));
+    assert!(lines.any(|line| line == "error: a: the job was cancelled"));
     assert_eq!(ctl::ended(child).code, 130);
+}
+
+#[test]
+fn a_daemon_that_goes_while_jobs_run_and_stays_away() {
+    let fake = Fake::start(Plan::default());
+    fake.song("a", "HOLD");
+    let child = ctl::command(fake.socket(), &fake.work()).args(["separate", "a", "--json"]).spawn().unwrap();
+    fake.wait_for_jobs(1, "separating");
+    fake.kill();
+    let ended = ctl::ended(child);
+    assert_eq!((ended.code, &ended.json()["error"]["kind"]), (6, &json!("unavailable")), "{}", ended.stderr);
+    assert_eq!(ended.json()["id"], "job1");
 }

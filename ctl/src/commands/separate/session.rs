@@ -70,8 +70,10 @@ pub(super) fn run(
         spawn(move || {
             let ended =
                 follow(&ctx, &Watch::default(), client, |event| tell.send(Message::Event(event)).is_ok());
-            // the loop may have ended first
-            let _ = ended.map_err(|failure| tell.send(Message::Lost(failure)));
+            if let Err(failure) = ended {
+                // the loop may have ended first
+                let _ = tell.send(Message::Lost(failure));
+            }
         })?;
     }
     {
