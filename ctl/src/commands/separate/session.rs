@@ -188,7 +188,10 @@ impl Session<'_> {
         if self.args.verbose {
             report::news(self.ctx, &self.inputs[index], self.fates[index].job.as_ref(), &job);
         }
-        self.progress.show(&self.inputs[index].label, &job);
+        let input = &self.inputs[index];
+        // a bar has room for a name, a line for the path that tells two of the same name apart
+        let label = if self.ctx.out.is_terminal() { input.name() } else { input.label.clone() };
+        self.progress.show(&label, &job);
         let state = job.state;
         if state.is_final() {
             self.indices.remove(id);
