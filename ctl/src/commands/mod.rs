@@ -1,0 +1,36 @@
+//! One module for each verb.
+
+pub(crate) mod cancel;
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod delete;
+pub(crate) mod doctor;
+pub(crate) mod export;
+pub(crate) mod jobs;
+pub(crate) mod man;
+pub(crate) mod separate;
+pub(crate) mod show;
+pub(crate) mod status;
+pub(crate) mod watch;
+
+use std::sync::Arc;
+
+use crate::{cli::Verb, context::Context, failure::Failure};
+
+/// Runs the verb and returns the exit status.
+pub(crate) fn run(ctx: &Arc<Context>, verb: &Verb) -> Result<u8, Failure> {
+    match verb {
+        Verb::Separate(args) => separate::run(ctx, args),
+        Verb::Jobs(args) => jobs::run(ctx, args),
+        Verb::Show(args) => show::run(ctx, args),
+        Verb::Status(args) => status::run(ctx, args),
+        Verb::Watch(args) => watch::run(ctx, args),
+        Verb::Cancel(args) => cancel::run(ctx, args),
+        Verb::Delete(args) => delete::run(ctx, args),
+        Verb::Export(args) => export::run(ctx, args),
+        Verb::Doctor(args) => doctor::run(ctx, args),
+        Verb::Config(args) => config::run(ctx, args),
+        Verb::Completions(args) => completions::run(ctx, args),
+        Verb::Man(args) => man::run(ctx, args),
+    }
+}

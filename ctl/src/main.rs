@@ -1,0 +1,7 @@
+//! `harmonixctl`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    harmonixctl::run()
+}
