@@ -75,9 +75,8 @@ pub(crate) fn run(command: &mut Command) -> Result<Output> {
 /// True for a file name that audio commonly has.
 #[must_use]
 pub fn is_audio(path: &Path) -> bool {
-    const KNOWN: [&str; 13] = [
-        "wav", "flac", "mp3", "ogg", "oga", "opus", "m4a", "mp4", "aac", "aif", "aiff", "wma", "wv",
-    ];
+    const KNOWN: [&str; 13] =
+        ["wav", "flac", "mp3", "ogg", "oga", "opus", "m4a", "mp4", "aac", "aif", "aiff", "wma", "wv"];
     path.extension().and_then(OsStr::to_str).is_some_and(|e| KNOWN.contains(&e.to_lowercase().as_str()))
 }
 

@@ -14,10 +14,10 @@ pub struct Lag {
 #[must_use]
 pub fn lag(reference: &[f32], estimate: &[f32]) -> Option<Lag> {
     let size = (reference.len() + estimate.len()).next_power_of_two();
-    let mut planner = RealFftPlanner::<f64>::new();
+    let mut planner = RealFftPlanner::<f32>::new();
     let (forward, inverse) = (planner.plan_fft_forward(size), planner.plan_fft_inverse(size));
     let transform = |signal: &[f32]| {
-        let mut padded: Vec<f64> = signal.iter().map(|&s| f64::from(s)).collect();
+        let mut padded = signal.to_vec();
         padded.resize(size, 0.0);
         let mut spectrum = forward.make_output_vec();
         forward.process(&mut padded, &mut spectrum).ok()?;
@@ -35,7 +35,7 @@ pub fn lag(reference: &[f32], estimate: &[f32]) -> Option<Lag> {
     let scale = norm(reference) * norm(estimate) * size as f64;
     let (at, &peak) = correlation.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1))?;
     let samples = if at < size / 2 { at as i64 } else { at as i64 - size as i64 };
-    (scale > 0.0).then_some(Lag { samples, correlation: peak / scale })
+    (scale > 0.0).then_some(Lag { samples, correlation: f64::from(peak) / scale })
 }
 
 #[cfg(test)]

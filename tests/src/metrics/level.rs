@@ -49,7 +49,8 @@ mod tests {
 
     #[test]
     fn of_a_sine_a_square_and_silence() {
-        let sine: Vec<f32> = (0..4800).map(|i| (f64::from(i) / 48.0 * std::f64::consts::TAU).sin() as f32).collect();
+        let sine: Vec<f32> =
+            (0..4800).map(|i| (f64::from(i) / 48.0 * std::f64::consts::TAU).sin() as f32).collect();
         let found = level(&sine);
         assert!((found.rms + 3.0103).abs() < 1e-3 && found.peak.abs() < 1e-6, "{found:?}");
         assert!((found.crest() - 3.0103).abs() < 1e-3);

@@ -9,8 +9,16 @@ use crate::rng::Rng;
 type Figure = &'static [(f64, f64, i32)];
 
 const VERSE: Figure = &[(0.0, 2.8, 0), (3.0, 0.8, 0), (4.0, 2.6, 0), (6.0, 0.8, 7), (7.0, 0.9, 10)];
-const CHORUS: Figure =
-    &[(0.0, 0.9, 0), (1.0, 0.8, 0), (2.0, 0.8, 12), (3.0, 0.9, 0), (4.0, 0.9, 0), (5.0, 0.8, 7), (6.0, 0.8, 12), (7.0, 0.9, 7)];
+const CHORUS: Figure = &[
+    (0.0, 0.9, 0),
+    (1.0, 0.8, 0),
+    (2.0, 0.8, 12),
+    (3.0, 0.9, 0),
+    (4.0, 0.9, 0),
+    (5.0, 0.8, 7),
+    (6.0, 0.8, 12),
+    (7.0, 0.9, 7),
+];
 const HELD: Figure = &[(0.0, 7.8, 0)];
 
 /// A plucked electric bass: a sawtooth and an octave of sine below it through a low-pass that closes as the string

@@ -32,7 +32,9 @@ impl Bus {
 
     /// Adds another track.
     pub(super) fn mix(&mut self, other: &Self, gain: f32) {
-        for (sum, value) in self.left.iter_mut().zip(&other.left).chain(self.right.iter_mut().zip(&other.right)) {
+        for (sum, value) in
+            self.left.iter_mut().zip(&other.left).chain(self.right.iter_mut().zip(&other.right))
+        {
             *sum += gain * value;
         }
     }

@@ -34,7 +34,9 @@ impl Kit<'_> {
         let (kick, snare, hats) = match bar.section {
             Section::Intro => ("                ", "                ", "x . x . x . x . "),
             Section::Verse => ("X      x X    . ", "    X      .X   ", "x . X . x . X . "),
-            Section::Chorus if bar.index % 2 == 0 => ("X     x X x     ", "    X       X  .", "x.Xox.X.x.Xox.X."),
+            Section::Chorus if bar.index % 2 == 0 => {
+                ("X     x X x     ", "    X       X  .", "x.Xox.X.x.Xox.X.")
+            }
             Section::Chorus => ("X  x  x X    x  ", "    X  . .  X   ", "x.Xox.X.x.Xox.X."),
             Section::End => ("X               ", "                ", "                "),
         };
@@ -64,7 +66,9 @@ impl Kit<'_> {
 
     /// The last beat of a section: snare and toms from high to low.
     fn fill(&mut self, times: &[f64]) {
-        for (&time, (pitch, pan)) in times.iter().zip([(0.0, 0.05), (190.0, -0.4), (140.0, 0.0), (95.0, 0.45)]) {
+        for (&time, (pitch, pan)) in
+            times.iter().zip([(0.0, 0.05), (190.0, -0.4), (140.0, 0.0), (95.0, 0.45)])
+        {
             match pitch {
                 0.0 => self.hit(time, 0.9, 0.7, pan, snare_drum),
                 _ => self.hit(time, 0.9, 0.7, pan, |force, rng| tom(pitch, force, rng)),
@@ -112,7 +116,8 @@ fn snare_drum(force: f64, mut rng: Rng) -> impl Iterator<Item = f64> {
     let (mut low, mut high, mut wires) = (Phase::default(), Phase::default(), Svf::default());
     times(0.4).map(move |t| {
         let bend = 1.0 + 0.25 * (-t / 0.01).exp();
-        let skin = low.sine(187.0 * bend) * (-t / 0.07).exp() + 0.6 * high.sine(332.0 * bend) * (-t / 0.04).exp();
+        let skin =
+            low.sine(187.0 * bend) * (-t / 0.07).exp() + 0.6 * high.sine(332.0 * bend) * (-t / 0.04).exp();
         let noise = wires.step(rng.noise(), 1900.0 + 1500.0 * force, 0.7);
         let rattle = (noise.high + 0.5 * noise.band) * (0.7 * (-t / 0.085).exp() + 0.5 * (-t / 0.012).exp());
         (0.55 * skin + 0.75 * rattle) * envelope(t, 0.4, 0.0003, 0.05)

@@ -118,7 +118,10 @@ mod tests {
     fn the_filter_splits_low_from_high() {
         let gain_at = |frequency: f64, pick: fn(Bands) -> f64| {
             let (mut filter, mut phase) = (Svf::default(), Phase::default());
-            (0..8000).map(|_| pick(filter.step(phase.sine(frequency), 1000.0, 0.707)).abs()).skip(4000).fold(0.0, f64::max)
+            (0..8000)
+                .map(|_| pick(filter.step(phase.sine(frequency), 1000.0, 0.707)).abs())
+                .skip(4000)
+                .fold(0.0, f64::max)
         };
         assert!(gain_at(100.0, |b| b.low) > 0.98 && gain_at(10_000.0, |b| b.low) < 0.02);
         assert!(gain_at(100.0, |b| b.high) < 0.02 && gain_at(10_000.0, |b| b.high) > 0.98);

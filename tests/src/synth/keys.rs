@@ -59,7 +59,9 @@ fn tremolo(bus: &mut Bus, rate: f64, depth: f64) {
 pub(super) fn pad(score: &Score, mut rng: Rng) -> Bus {
     let mut bus = Bus::new(score.seconds);
     let bar_length = score.beat() * super::score::BEATS;
-    for bar in score.bars.iter().filter(|b| matches!(b.section, Section::Intro | Section::Chorus | Section::End)) {
+    for bar in
+        score.bars.iter().filter(|b| matches!(b.section, Section::Intro | Section::Chorus | Section::End))
+    {
         for note in score.voicing(bar.chord, 52) {
             for pan in [-0.9, 0.9] {
                 let pitch = f64::from(note) + rng.range(-0.09, 0.09);

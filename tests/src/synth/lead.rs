@@ -14,7 +14,8 @@ const GLIDE: f64 = 0.16;
 /// The lead voice in the centre, in the chorus with two quieter ones a third below at the sides, in a room.
 pub(super) fn play(score: &Score, seed: u64) -> Bus {
     let mut bus = Bus::new(score.seconds);
-    for (name, below, gain, pan) in [("lead", 0, 1.0, 0.0), ("left", 2, 0.22, -0.6), ("right", 2, 0.22, 0.6)] {
+    for (name, below, gain, pan) in [("lead", 0, 1.0, 0.0), ("left", 2, 0.22, -0.6), ("right", 2, 0.22, 0.6)]
+    {
         let mut rng = Rng::part(seed, name);
         for phrase in score.phrases.iter().filter(|p| below == 0 || p.section == Section::Chorus) {
             let late = rng.range(-0.01, 0.02);
@@ -42,10 +43,9 @@ fn sounds(score: &Score, phrase: &Phrase, below: i32) -> (f64, Vec<Sound>) {
         let long = (end - note.start).max(0.03);
         let glide = if long > 0.5 { GLIDE } else { 0.0 };
         let vowel = |length, formants| Gesture { voicing: 1.0, ..Gesture::rest(length, formants) };
-        let gestures = onset(note).into_iter().chain([
-            vowel(long - glide, note.vowel.formants()),
-            vowel(glide, note.vowel.glide().formants()),
-        ]);
+        let gestures = onset(note)
+            .into_iter()
+            .chain([vowel(long - glide, note.vowel.formants()), vowel(glide, note.vowel.glide().formants())]);
         sounds.extend(gestures.map(|gesture| Sound { gesture, pitch }));
     }
     (start, sounds)

@@ -6,8 +6,8 @@
 
 mod bass;
 mod bus;
-mod dsp;
 mod drums;
+mod dsp;
 pub mod generators;
 mod guitar;
 mod keys;
@@ -139,7 +139,8 @@ mod tests {
             let found = level(&stem.audio.samples);
             assert!((-40.0..-12.0).contains(&found.rms), "{}: {found:?}", stem.name);
             assert!(stem.audio.samples.iter().all(|s| s.is_finite()));
-            let end = stem.audio.samples[stem.audio.samples.len() - 2..].iter().fold(0.0f32, |a, s| a.max(s.abs()));
+            let end =
+                stem.audio.samples[stem.audio.samples.len() - 2..].iter().fold(0.0f32, |a, s| a.max(s.abs()));
             assert!(f64::from(end) < dbfs(-60.0), "{} ends with a click", stem.name);
         }
     }

@@ -120,10 +120,11 @@ fn form(count: usize, bars: f64) -> Vec<(Section, usize)> {
     let verse = (body / 3).min(4);
     let mut form: Vec<_> = (0..intro).map(|i| (Section::Intro, i)).collect();
     while form.len() < body {
-        form.extend((0..verse).map(|i| (Section::Verse, i)));
-        form.extend((0..8).map(|i| (Section::Chorus, i)));
+        form.extend((0..verse.min(body - form.len())).map(|i| (Section::Verse, i)));
+        let rest = body - form.len();
+        let chorus = if rest < 12 { rest } else { 8 };
+        form.extend((0..chorus).map(|i| (Section::Chorus, i)));
     }
-    form.truncate(body);
     form.extend((0..closing).map(|i| (Section::End, i)));
     form
 }

@@ -35,7 +35,8 @@ pub(super) fn sing(sounds: &[Sound], rng: &mut Rng) -> Vec<f64> {
     let mut breath_tone = Svf::default();
     let mut out = Vec::new();
 
-    let fade = Sound { gesture: Gesture::rest(0.15, sounds[sounds.len() - 1].gesture.formants), pitch: first.pitch };
+    let fade =
+        Sound { gesture: Gesture::rest(0.15, sounds[sounds.len() - 1].gesture.formants), pitch: first.pitch };
     for sound in sounds.iter().chain([&Sound { pitch: sounds[sounds.len() - 1].pitch, ..fade }]) {
         let gesture = &sound.gesture;
         for n in 0..(gesture.length * RATE) as usize {
@@ -107,7 +108,8 @@ impl Glottis {
     fn step(&mut self, frequency: f64) -> (f64, f64) {
         let phase = self.phase.advance(frequency);
         let x = phase / OPEN;
-        let (slope, flow) = if x < 1.0 { (2.0 * x - 3.0 * x * x, 6.75 * (x * x - x * x * x)) } else { (0.0, 0.0) };
+        let (slope, flow) =
+            if x < 1.0 { (2.0 * x - 3.0 * x * x, 6.75 * (x * x - x * x * x)) } else { (0.0, 0.0) };
         let since_closure = (phase + 1.0 - OPEN).fract();
         let pulse = slope + poly_blep(since_closure, frequency / RATE);
         let tilt = self.tilt.get_or_insert(Smooth::new(0.0, 1.0 / (TAU * 5000.0)));
