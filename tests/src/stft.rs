@@ -52,7 +52,7 @@ impl Stft {
                 let at = start + n as i64;
                 *value = usize::try_from(at).ok().and_then(|at| signal.get(at)).unwrap_or(&0.0) * window;
             }
-            transformed(self.forward.process(&mut frame, bins));
+            transformed(&self.forward.process(&mut frame, bins));
         }
         spectrum
     }
@@ -69,7 +69,7 @@ impl Stft {
             bins.copy_from_slice(source);
             bins[0].im = 0.0;
             bins[self.size / 2].im = 0.0;
-            transformed(self.inverse.process(&mut bins, &mut frame));
+            transformed(&self.inverse.process(&mut bins, &mut frame));
             let start = self.start(index);
             for (n, (value, window)) in frame.iter().zip(&self.window).enumerate() {
                 if let Some(sum) = usize::try_from(start + n as i64).ok().and_then(|at| signal.get_mut(at)) {
@@ -86,7 +86,7 @@ impl Stft {
 }
 
 /// A transform refuses only buffers of a wrong length, and these are made to measure.
-fn transformed(result: Result<(), realfft::FftError>) {
+fn transformed(result: &Result<(), realfft::FftError>) {
     debug_assert!(result.is_ok(), "{result:?}");
 }
 

@@ -33,9 +33,12 @@ struct Args {
     /// Run no program; print only the figures that need none.
     #[arg(long)]
     baselines: bool,
-    /// Use the first N seconds of each song.
-    #[arg(long, value_name = "N")]
-    limit_seconds: Option<f64>,
+    /// Use N seconds of each song.
+    #[arg(long, value_name = "N", default_value_t = f64::INFINITY)]
+    limit_seconds: f64,
+    /// Begin N seconds into each song.
+    #[arg(long, value_name = "N", default_value_t = 0.0)]
+    skip_seconds: f64,
     /// Evaluate only songs whose name contains this.
     #[arg(long, value_name = "TEXT")]
     song: Option<String>,
@@ -79,7 +82,8 @@ fn run(args: &Args) -> Result<bool> {
 
 /// A separator that fails on one song does not spare the others.
 fn song(args: &Args, folder: &std::path::Path) -> Result<SongScore> {
-    let truth = eval::load(folder, args.rate, args.limit_seconds)?;
+    let span = args.skip_seconds..args.skip_seconds + args.limit_seconds;
+    let truth = eval::load(folder, args.rate, &span)?;
     if args.baselines {
         return Ok(eval::score(&truth, None));
     }

@@ -1,6 +1,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -64,16 +65,14 @@ pub fn songs(data: &Path) -> Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
-/// Reads a song's stems as stereo at `sample_rate`, the first `limit` seconds of them.
-pub fn load(folder: &Path, sample_rate: u32, limit: Option<f64>) -> Result<Truth> {
+/// Reads a song's stems as stereo at `sample_rate`, from `span.start` to `span.end` seconds (which may be infinite).
+pub fn load(folder: &Path, sample_rate: u32, span: &Range<f64>) -> Result<Truth> {
     let map = map(folder)?;
     let mut references: Vec<Reference> = Vec::new();
     for path in entries(folder)?.iter().filter(|path| decode::is_audio(path)) {
         let Some(part) = part_of(path, &map)? else { continue };
         let audio = decode::decode_as(path, sample_rate, 2)?;
-        let most = limit.map_or(usize::MAX, |seconds| (seconds * f64::from(sample_rate)).round() as usize);
-        let frames = audio.frames().min(most);
-        join(&mut references, Reference { part, audio: audio.resized(frames) });
+        join(&mut references, Reference { part, audio: excerpt(audio, span) });
     }
     let frames = references.iter().map(|r| r.audio.frames()).max().unwrap_or(0);
     if frames == 0 {
@@ -88,6 +87,17 @@ pub fn load(folder: &Path, sample_rate: u32, limit: Option<f64>) -> Result<Truth
     let mixture = Signal::sum(references.iter().map(|r| &r.audio)).unwrap_or(silence);
     let name = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
     Ok(Truth { name, mixture, references })
+}
+
+fn excerpt(mut audio: Signal, span: &Range<f64>) -> Signal {
+    let sample = |seconds: f64| {
+        let frame = (seconds * f64::from(audio.sample_rate)).round() as usize; // saturates
+        frame.min(audio.frames()) * audio.channels
+    };
+    let (start, end) = (sample(span.start), sample(span.end));
+    audio.samples.truncate(end);
+    audio.samples.drain(..start.min(end));
+    audio
 }
 
 /// Adds a stem, together with those that share a source with it.
@@ -152,7 +162,7 @@ mod tests {
         let map = "[stems]\n'take 3.wav' = 'vocals'\n'click.wav' = 'ignore'\n";
         fs::write(dir.path().join("stems.toml"), map).unwrap();
 
-        let truth = load(dir.path(), 8000, Some(0.75)).unwrap();
+        let truth = load(dir.path(), 8000, &(0.2..0.95)).unwrap();
         let parts: Vec<String> = truth.references.iter().map(|r| r.part.to_string()).collect();
         assert_eq!(parts, ["drums", "other", "vocals"]);
         assert_eq!(truth.absent().collect::<Vec<_>>(), [Source::Bass]);

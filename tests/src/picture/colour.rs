@@ -26,7 +26,7 @@ pub(super) fn accent(name: &str) -> Colour {
 /// and amber: the cube helix of Green 2011, "A colour scheme for the display of astronomical intensity images", eq. 2.
 pub(super) fn cubehelix(level: f64) -> Colour {
     const START: f64 = 0.3;
-    const ROTATIONS: f64 = 0.62;
+    const ROTATIONS: f64 = 0.38;
     const HUE: f64 = 1.45;
     const GAMMA: f64 = 0.95;
     let level = level.clamp(0.0, 1.0);

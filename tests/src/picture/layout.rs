@@ -21,7 +21,7 @@ pub struct Row<'a> {
 }
 
 const WIDTH: usize = 1400;
-const HEADER: usize = 58;
+const HEADER: usize = 76;
 const FOOTER: usize = 44;
 const ROW: usize = 220;
 const WAVE: usize = 48;
@@ -41,14 +41,13 @@ pub fn draw(title: &str, rows: &[Row]) -> Result<Vec<u8>> {
     let Some(first) = rows.first() else { return canvas.into_png() };
     let seconds = first.audio.seconds();
     header(&mut canvas, title, first.audio);
-    let full = dbfs(level(&first.audio.samples).peak).max(1e-6) as f32;
     let mut top = None;
     for (index, row) in rows.iter().enumerate() {
         let y = HEADER + index * ROW;
         let shown = Spectrogram::new(row.audio, PLOT, SPECTRUM);
         let top = *top.get_or_insert(shown.max().max(-120.0));
         labels(&mut canvas, y, row);
-        wave(&mut canvas, y, row, full);
+        wave(&mut canvas, y, row, first.audio);
         spectrum(&mut canvas, y + WAVE + GAP, &shown, top);
         for tick in ticks(seconds) {
             let x = LEFT + (tick / seconds * PLOT as f64) as usize;
@@ -81,11 +80,8 @@ fn labels(canvas: &mut Canvas, y: usize, row: &Row) {
     let mut line = |index: usize, colour: Colour, name: &str, value: f64, unit: &str| {
         let y = y + 26 + 14 * index;
         canvas.text(MARGIN, y, 1, DIM, name);
-        let value = if value.is_finite() {
-            format!("{value:.1}")
-        } else {
-            if value > 0.0 { "exact" } else { "-inf" }.into()
-        };
+        let (value, unit) =
+            if value == f64::INFINITY { ("exact".into(), "") } else { (format!("{value:.1}"), unit) };
         canvas.text_before(MARGIN + 88, y, 1, colour, &value);
         canvas.text(MARGIN + 96, y, 1, DIM, unit);
     };
@@ -102,8 +98,10 @@ fn labels(canvas: &mut Canvas, y: usize, row: &Row) {
     }
 }
 
-/// `full` is the amplitude that fills the height.
-fn wave(canvas: &mut Canvas, y: usize, row: &Row, full: f32) {
+/// The row's own peak fills the height, or a quarter of the first row's where that is more: what is quiet looks quiet.
+fn wave(canvas: &mut Canvas, y: usize, row: &Row, first: &Signal) {
+    let peak = |audio: &Signal| dbfs(level(&audio.samples).peak) as f32;
+    let full = peak(row.audio).max(peak(first) / 4.0).max(1e-6);
     canvas.rectangle(LEFT, y, PLOT, WAVE, PANEL, 1.0);
     let half = WAVE as f32 / 2.0;
     let colour = accent(row.name);
@@ -169,7 +167,7 @@ mod tests {
         let row = |audio| Row { name: "vocals", audio, sdr: Some(f64::INFINITY) };
         let png = draw("título", &[row(&loud), row(&quiet)]).unwrap();
         let reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
-        assert_eq!((reader.info().width, reader.info().height), (1400, 542));
+        assert_eq!((reader.info().width, reader.info().height), (1400, 560));
         assert!(draw("", &[row(&quiet)]).is_ok() && draw("", &[]).is_ok());
         assert!(draw("", &[row(&Signal::silent(44_100, 2, 0))]).is_ok());
     }

@@ -1,6 +1,6 @@
 use std::f64::consts::FRAC_PI_4;
 
-use super::{RATE, SAMPLE_RATE};
+use super::{RATE, SAMPLE_RATE, dsp::Smooth};
 use crate::Signal;
 
 /// A stereo track of fixed length that sounds are laid onto.
@@ -36,6 +36,19 @@ impl Bus {
             self.left.iter_mut().zip(&other.left).chain(self.right.iter_mut().zip(&other.right))
         {
             *sum += gain * value;
+        }
+    }
+
+    /// Evens out loudness: over 30 ms, a level that is `ratio` dB louder comes out 1 dB louder.
+    pub(super) fn compress(&mut self, ratio: f64) {
+        let loudest = |(l, r): (&f32, &f32)| f64::from(l.abs().max(r.abs()));
+        let top = self.left.iter().zip(&self.right).map(loudest).fold(1e-9, f64::max);
+        let mut follow = Smooth::new(0.0, 0.03);
+        for (left, right) in self.left.iter_mut().zip(&mut self.right) {
+            let level = follow.towards(loudest((&*left, &*right)) / top);
+            let gain = level.max(0.02).powf(1.0 / ratio - 1.0) as f32;
+            *left *= gain;
+            *right *= gain;
         }
     }
 

@@ -17,7 +17,7 @@ pub(super) fn play(score: &Score, mut rng: Rng) -> Bus {
     let mut bus = kit.bus;
     let wet = room::reverberate(&bus, 0.5, 5e-5);
     bus.mix(&wet, 0.12);
-    bus.saturate(1.3);
+    bus.saturate(1.1);
     bus
 }
 
@@ -34,7 +34,7 @@ impl Kit<'_> {
         let (kick, snare, hats) = match bar.section {
             Section::Intro => ("                ", "                ", "x . x . x . x . "),
             Section::Verse => ("X      x X    . ", "    X      .X   ", "x . X . x . X . "),
-            Section::Chorus if bar.index % 2 == 0 => {
+            Section::Chorus if bar.index.is_multiple_of(2) => {
                 ("X     x X x     ", "    X       X  .", "x.Xox.X.x.Xox.X.")
             }
             Section::Chorus => ("X  x  x X    x  ", "    X  . .  X   ", "x.Xox.X.x.Xox.X."),
@@ -60,7 +60,7 @@ impl Kit<'_> {
             self.fill(&beats[12..]);
         }
         if bar.index == 0 && matches!(bar.section, Section::Chorus | Section::End) {
-            self.hit(bar.start, 1.0, 0.5, -0.3, |force, rng| cymbal(1.6, force, rng));
+            self.hit(bar.start, 1.0, 0.5, -0.3, |force, rng| cymbal(0.9, force, rng));
         }
     }
 
@@ -138,10 +138,10 @@ fn cymbal(length: f64, force: f64, mut rng: Rng) -> impl Iterator<Item = f64> {
     const PARTIALS: [f64; 6] = [2053.0, 3044.0, 3696.0, 5227.0, 5400.0, 8000.0];
     let (mut first, mut second) = (Svf::default(), Svf::default());
     let bend = rng.range(0.98, 1.02);
-    let cut = if length > 1.0 { 3500.0 } else { 6500.0 };
+    let cut = if length > 0.5 { 3500.0 } else { 6500.0 };
     times(3.0 * length + 0.05).map(move |t| {
         let metal: f64 = PARTIALS.iter().map(|f| (TAU * f * bend * t).sin().signum()).sum::<f64>() / 6.0;
-        let tone = first.step(0.6 * rng.noise() + 0.7 * metal, cut + 800.0 * force, 0.7).high;
+        let tone = first.step(0.8 * rng.noise() + 0.35 * metal, cut + 800.0 * force, 0.7).high;
         let decay = 0.8 * (-t / length).exp() + 0.4 * (-t / 0.01).exp();
         second.step(tone, cut, 0.7).high * decay * envelope(t, 3.0 * length + 0.05, 0.0003, length)
     })

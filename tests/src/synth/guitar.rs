@@ -38,6 +38,8 @@ fn pluck(pitch: f64, length: f64, mut rng: Rng) -> impl Iterator<Item = f64> {
     let tuning = (1.0 - fraction) / (1.0 + fraction);
     let mut pick = Smooth::new(0.0, 4e-5);
     let mut line: Vec<f64> = (0..whole as usize).map(|_| pick.towards(rng.noise())).collect();
+    let mean = line.iter().sum::<f64>() / whole;
+    line.iter_mut().for_each(|value| *value -= mean); // a constant would never decay
     let (mut at, mut last, mut input, mut output) = (0, 0.0, 0.0, 0.0);
     times(length).map(move |t| {
         let value = line[at];

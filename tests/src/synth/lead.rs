@@ -23,6 +23,7 @@ pub(super) fn play(score: &Score, seed: u64) -> Bus {
             bus.add(start + late, sing(&sounds, &mut rng).into_iter(), gain, pan);
         }
     }
+    bus.compress(2.5);
     let wet = room::reverberate(&bus, 1.5, 4e-5);
     bus.mix(&wet, 0.16);
     bus

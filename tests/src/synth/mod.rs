@@ -134,7 +134,7 @@ mod tests {
         assert_eq!((mixture.frames(), mixture.channels), (418_950, 2));
         let stems: Vec<&Signal> = song.stems.iter().map(|s| &s.audio).collect();
         assert_eq!(null(&mixture, &stems).unwrap().peak, f64::NEG_INFINITY);
-        assert!(f64::from(level(&mixture.samples).peak) <= -1.0);
+        assert!(level(&mixture.samples).peak <= -1.0);
         for stem in &song.stems {
             let found = level(&stem.audio.samples);
             assert!((-40.0..-12.0).contains(&found.rms), "{}: {found:?}", stem.name);

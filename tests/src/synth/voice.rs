@@ -32,7 +32,7 @@ pub(super) fn sing(sounds: &[Sound], rng: &mut Rng) -> Vec<f64> {
     let mut voicing = [Smooth::new(0.0, 0.012); 2];
     let mut breath = Smooth::new(0.0, 0.010);
     let mut hiss = Smooth::new(0.0, 0.004);
-    let mut breath_tone = Svf::default();
+    let (mut breath_tone, mut air_tone) = (Svf::default(), Svf::default());
     let mut out = Vec::new();
 
     let fade =
@@ -51,7 +51,10 @@ pub(super) fn sing(sounds: &[Sound], rng: &mut Rng) -> Vec<f64> {
             let breathy = breath.towards(gesture.breath) + 0.035 * voiced * (0.4 + open);
             let excitation = voiced * pulse + breathy * (air.high + 0.2 * air.low);
             let noise = hiss_filter.step(rng.noise(), gesture.colour, 1.6).band;
-            out.push(tract.filter(excitation) + 0.45 * hiss.towards(gesture.hiss) * noise);
+            // What five formants leave out above 5 kHz: breath that comes with each opening of the glottis.
+            let bright =
+                0.02 * (voiced * (0.3 + open) + 2.0 * breathy) * air_tone.step(air.high, 6500.0, 0.6).high;
+            out.push(tract.filter(excitation) + bright + 0.45 * hiss.towards(gesture.hiss) * noise);
         }
     }
     out
