@@ -101,13 +101,13 @@ fn force(symbol: u8) -> Option<f64> {
     }
 }
 
-/// A sine that falls from 190 to 50 Hz, and the click of the beater.
+/// A sine that falls from 195 to 55 Hz, and the click of the beater.
 fn kick_drum(force: f64, mut rng: Rng) -> impl Iterator<Item = f64> {
     let (mut phase, mut click) = (Phase::default(), Svf::default());
     times(0.45).map(move |t| {
-        let body = phase.sine(50.0 + 140.0 * force * (-t / 0.022).exp()) * (-t / 0.13).exp();
+        let body = phase.sine(55.0 + 140.0 * force * (-t / 0.022).exp()) * (-t / 0.08).exp();
         let beater = click.step(rng.noise() * (-t / 0.004).exp(), 3200.0, 0.8).band;
-        (1.4 * body + 0.6 * beater).tanh() * envelope(t, 0.45, 0.0005, 0.05)
+        (1.3 * body + 0.7 * beater).tanh() * envelope(t, 0.45, 0.0005, 0.05)
     })
 }
 
