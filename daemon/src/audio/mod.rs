@@ -1,0 +1,3 @@
+//! Audio into and out of the daemon.
+
+pub mod resample;
