@@ -1,5 +1,7 @@
 //! The Harmonix protocol.
 
 mod error;
+mod probe;
 
 pub use error::{Error, ErrorKind, Result};
+pub use probe::Probe;
