@@ -77,11 +77,20 @@ pub struct Refusal {
     pub error: Error,
     /// True when another decoder may know the format. False when the file itself is at fault.
     pub another: bool,
+    /// Frames that the header promises, for the other decoder to be held to.
+    pub promised: Option<u64>,
+}
+
+impl Refusal {
+    /// A refusal that another decoder may overturn.
+    fn appealable(error: Error) -> Self {
+        Self { error, another: true, promised: None }
+    }
 }
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self { error, another: false }
+        Self { error, another: false, promised: None }
     }
 }
 
@@ -124,7 +133,14 @@ impl Decoder {
     /// # Errors
     /// [`ErrorKind::AudioLoad`] when the stream breaks off, changes its format, or is damaged beyond use.
     pub fn next(&mut self, block: &mut Vec<f32>) -> std::result::Result<bool, Refusal> {
-        guarded(|| self.next_unguarded(block))
+        let promised = self.stream.promised;
+        let started = self.frames > 0;
+        guarded(|| self.next_unguarded(block)).map_err(|refusal| Refusal {
+            // A second decoder of what broke off here must have something to be held to.
+            another: refusal.another && (!started || promised.is_some()),
+            promised,
+            ..refusal
+        })
     }
 
     /// What was odd about the stream, once its end was reached.
@@ -171,7 +187,7 @@ impl Decoder {
         match content {
             Content::Empty => return Err(empty().into()),
             Content::Text => return Err(text().into()),
-            Content::Binary(_) => {}
+            Content::Chunks | Content::Binary(_) => {}
         }
         let own = file.try_clone().map_err(unreadable)?;
         let mut hint = Hint::new();
@@ -194,7 +210,7 @@ impl Decoder {
                 ogg::End::Unmarked => {
                     warnings.push("the ogg stream has no end mark: it may have been cut".to_owned());
                 }
-                ogg::End::Cut => return Err(cut_ogg().into()),
+                ogg::End::Cut => return Err(incomplete("the last ogg page is cut").into()),
             }
         }
         let trim = match container {
@@ -203,9 +219,9 @@ impl Decoder {
             _ => Trim::default(),
         };
         let promised = match container {
-            // Without a LAME tag the number of frames is an estimate from the bit rate.
-            "mp3" | "isomp4" => trim.keep,
-            "mp1" | "mp2" | "adts" => None,
+            // What is kept of these is known with the sample rate. Without a LAME tag, or in a bare stream, the
+            // number of frames is an estimate from the bit rate.
+            "isomp4" | "mp3" | "mp2" | "mp1" | "adts" | "aac" => None,
             _ => track.num_frames.filter(|frames| *frames > 0),
         };
         let bits = parameters.bits_per_sample.or(parameters.bits_per_coded_sample);
@@ -240,7 +256,8 @@ impl Decoder {
         self.stream.sample_rate = 0;
         if !self.next_unguarded(&mut first)? || self.stream.sample_rate == 0 {
             let error = if self.bad_packets > 0 { undecodable(&"no packet of it decodes") } else { empty() };
-            return Err(Refusal { error, another: self.bad_packets > 0 });
+            let another = self.bad_packets > 0;
+            return Err(Refusal { error, another, promised: self.stream.promised });
         }
         self.frames = 0;
         self.first = first;
@@ -282,7 +299,7 @@ impl Decoder {
                     self.decoder = make_decoder(&parameters, true, &self.stream.container)?;
                     self.stream.promised = None;
                 }
-                Err(fault) => return Err(Refusal { error: undecodable(&fault), another: true }),
+                Err(fault) => return Err(Refusal::appealable(undecodable(&fault))),
             }
         }
     }
@@ -303,7 +320,8 @@ impl Decoder {
                     self.stream.sample_rate = rate;
                     self.stream.channels = channels as u16;
                     self.stream.layout = layout.clone();
-                    self.trimmer.set_channels(channels);
+                    let kept = self.trimmer.start(channels, rate);
+                    self.stream.promised = kept.or(self.stream.promised);
                 } else if rate != self.stream.sample_rate
                     || layout.count() != usize::from(self.stream.channels)
                 {
@@ -325,7 +343,7 @@ impl Decoder {
                 }
                 Ok(())
             }
-            Err(fault) => Err(Refusal { error: undecodable(&fault), another: true }),
+            Err(fault) => Err(Refusal::appealable(undecodable(&fault))),
         }
     }
 
@@ -351,21 +369,20 @@ impl Decoder {
 /// Runs `work` on untrusted input: a panic in a decoder is a broken file, not a broken daemon.
 fn guarded<T>(work: impl FnOnce() -> std::result::Result<T, Refusal>) -> std::result::Result<T, Refusal> {
     catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(Refusal { error: undecodable(&"the decoder gave up on it"), another: true }))
+        .unwrap_or_else(|_| Err(Refusal::appealable(undecodable("the decoder gave up on it"))))
 }
 
 fn audio_track(format: &dyn FormatReader) -> std::result::Result<(Track, AudioCodecParameters), Refusal> {
     let track = format.default_track(TrackType::Audio).or_else(|| format.first_track(TrackType::Audio));
     match track.map(|track| (track, &track.codec_params)) {
         Some((track, Some(CodecParameters::Audio(parameters)))) => Ok((track.clone(), parameters.clone())),
-        _ => Err(Refusal {
-            error: Error::new(
+        _ => Err(Refusal::appealable(
+            Error::new(
                 ErrorKind::UnsupportedFormat,
                 format!("no audio track that is known here in the {} file", format.format_info().short_name),
             )
             .hint(INSTALL),
-            another: true,
-        }),
+        )),
     }
 }
 
@@ -375,17 +392,18 @@ fn make_decoder(
     container: &str,
 ) -> std::result::Result<Box<dyn AudioDecoder>, Refusal> {
     let options = AudioDecoderOptions::default().gapless(gapless).verify(true);
-    symphonia::default::get_codecs().make_audio_decoder(parameters, &options).map_err(|fault| Refusal {
-        error: Error::new(
-            ErrorKind::UnsupportedFormat,
-            format!(
-                "{} audio in a {container} file cannot be decoded here",
-                sniff::codec_name(parameters.codec)
-            ),
+    symphonia::default::get_codecs().make_audio_decoder(parameters, &options).map_err(|fault| {
+        Refusal::appealable(
+            Error::new(
+                ErrorKind::UnsupportedFormat,
+                format!(
+                    "{} audio in a {container} file cannot be decoded here",
+                    sniff::codec_name(parameters.codec)
+                ),
+            )
+            .hint(INSTALL)
+            .cause(fault),
         )
-        .hint(INSTALL)
-        .cause(fault),
-        another: true,
     })
 }
 
@@ -397,34 +415,35 @@ fn mp3_trim(track: &Track) -> Trim {
             keep: Some(frames),
             // One packet more than the padding: some encoders count a packet too few.
             slack: Some(u64::from(track.padding.unwrap_or(0)) + 1152),
+            scale: None,
         },
-        (delay, _) => Trim { skip: u64::from(delay.unwrap_or(0)), keep: None, slack: None },
+        (delay, _) => Trim { skip: u64::from(delay.unwrap_or(0)), ..Trim::default() },
     }
 }
 
 /// By iTunSMPB, which is exact, or by the edit list together with the length of the track.
 fn mp4_trim(file: &File, format: &mut dyn FormatReader, track: &Track, warnings: &mut Vec<String>) -> Trim {
-    let total = track.num_frames.filter(|frames| *frames > 0);
+    let scale = track.time_base.map(|base| base.denom.get());
+    let part = |skip, keep| Trim { skip, keep: Some(keep), slack: None, scale };
+    // A fragmented file does not say its length in front.
+    let total = track.duration.map(|ticks| ticks.get()).filter(|ticks| *ticks > 0);
     if let Some((delay, frames)) = itunes_gapless(format)
-        && total.is_none_or(|total| delay + frames <= total)
+        && total.is_none_or(|total| delay.saturating_add(frames) <= total)
     {
-        return Trim { skip: delay, keep: Some(frames), slack: None };
+        return part(delay, frames);
     }
     let edit = mp4::edit(file, track.id).unwrap_or_else(|()| {
         warnings.push("the file has several edits: the whole track was kept".to_owned());
         None
     });
     let Some(total) = total else { return Trim::default() };
-    let Some(edit) = edit.filter(|edit| edit.start < total) else {
-        return Trim { skip: 0, keep: Some(total), slack: None };
-    };
+    let Some(edit) = edit.filter(|edit| edit.start < total) else { return part(0, total) };
     let rest = total - edit.start;
     // The edit's length counts in ticks of the movie, which are coarse: within one tick the track is right.
-    let scale = f64::from(edit.track_scale) / f64::from(edit.movie_scale);
-    let wanted = edit.duration as f64 * scale;
-    let keep =
-        if edit.duration > 0 && wanted + scale + 1.0 < rest as f64 { wanted.round() as u64 } else { rest };
-    Trim { skip: edit.start, keep: Some(keep), slack: None }
+    let tick = f64::from(edit.track_scale) / f64::from(edit.movie_scale);
+    let wanted = edit.duration as f64 * tick;
+    let cut = edit.duration > 0 && wanted + tick + 1.0 < rest as f64;
+    part(edit.start, if cut { wanted.round() as u64 } else { rest })
 }
 
 /// Delay and length in frames from an iTunSMPB tag: hexadecimal words, the second to the fourth matter.
@@ -449,11 +468,16 @@ fn refused(content: Content, fault: &Fault) -> Refusal {
         Error::new(ErrorKind::UnsupportedFormat, format!("{name} cannot be decoded here")).hint(INSTALL)
     };
     let error = match (content, fault) {
+        (Content::Chunks, Fault::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            return incomplete("its chunks go on behind the end of the file").into();
+        }
         (Content::Binary(Some(name)), _) => unsupported(name),
-        (_, Fault::Unsupported(_)) => unsupported("a file of this format"),
+        // A reader knew the container and missed a part of it.
+        (_, Fault::Unsupported(what)) if what.contains("missing") => undecodable(fault),
+        (_, Fault::Unsupported(_)) => unsupported("a file of this format").cause(fault),
         _ => undecodable(fault),
     };
-    Refusal { error, another: true }
+    Refusal::appealable(error)
 }
 
 fn undecodable(cause: &(impl std::fmt::Display + ?Sized)) -> Error {
@@ -478,8 +502,8 @@ pub(super) fn ends_early(decoded: &str, promised: &str) -> Error {
         .hint("get a complete copy of the file")
 }
 
-fn cut_ogg() -> Error {
-    Error::new(ErrorKind::AudioLoad, "the audio ends early: the last ogg page is incomplete")
+fn incomplete(what: &str) -> Error {
+    Error::new(ErrorKind::AudioLoad, format!("the audio ends early: {what}"))
         .hint("get a complete copy of the file")
 }
 

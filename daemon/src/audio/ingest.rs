@@ -13,7 +13,7 @@ use harmonix_ipc::{Error, ErrorKind, Probe, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    decode::{Decoder, INSTALL, Refusal, Stream},
+    decode::{Decoder, INSTALL, Refusal, Stream, ends_early},
     downmix::Downmix,
     ffmpeg,
     limits::{Limits, seconds},
@@ -179,6 +179,12 @@ fn decode_or_convert(request: &IngestRequest<'_>, monitor: &dyn Monitor) -> Resu
         })?;
     let mut source = decode(request, &converted.wav.0, OsStr::new("converted.wav"), monitor)
         .map_err(|refusal| refusal.error)?;
+    if let (Some(promised), None) = (refusal.promised, keep)
+        && source.frames < promised
+    {
+        let rate = source.stream.sample_rate;
+        return Err(ends_early(&seconds(source.frames, rate), &seconds(promised, rate)));
+    }
     source.stream.container = converted.container;
     source.stream.codec = converted.codec;
     source.stream.bit_depth = None;

@@ -100,7 +100,11 @@ impl Walk<'_> {
         let count = self.u32(at.0 + 4).unwrap_or(0);
         let mut found = None;
         for entry in 0..u64::from(count.min(64)) {
-            let from = at.0 + 8 + entry * if wide { 20 } else { 12 };
+            let size = if wide { 20 } else { 12 };
+            let from = at.0 + 8 + entry * size;
+            if from + size > at.1 {
+                break;
+            }
             let pair = if wide {
                 self.u64(from).zip(self.u64(from + 8).map(u64::cast_signed))
             } else {

@@ -58,6 +58,9 @@ pub(super) fn codec_name(codec: AudioCodecId) -> String {
     })
 }
 
+/// Formats of chunks: offset and magic bytes.
+const CHUNKS: [(usize, &[u8]); 5] = [(0, b"RIFF"), (0, b"FORM"), (0, b"caff"), (0, b"fLaC"), (4, b"ftyp")];
+
 /// What the first bytes say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content {
@@ -65,6 +68,8 @@ pub(super) enum Content {
     Empty,
     /// Text, a playlist among it.
     Text,
+    /// A format of chunks whose sizes come first: where it breaks off, it is not whole.
+    Chunks,
     /// Bytes; of a format with this name, if it has one that Symphonia does not decode.
     Binary(Option<&'static str>),
 }
@@ -89,6 +94,9 @@ fn classify(bytes: &[u8]) -> Content {
     let name = NAMES.iter().find(|(at, magic, _)| bytes.get(*at..).is_some_and(|b| b.starts_with(magic)));
     match name {
         None if is_text(bytes) => Content::Text,
+        None if CHUNKS.iter().any(|(at, magic)| bytes.get(*at..).is_some_and(|b| b.starts_with(magic))) => {
+            Content::Chunks
+        }
         name => Content::Binary(name.map(|(_, _, name)| *name)),
     }
 }
@@ -120,10 +128,11 @@ mod tests {
         }
         assert_eq!(classify(&"ä".as_bytes().repeat(2048)[..4095]), Content::Text);
         assert_eq!(classify(b"\xFF\xFEh\0i\0"), Content::Text);
-        for bytes in
-            [&b"RIFF\x10\0\0\0WAVE"[..], b"\xFF\xFB\x90\0", b"OggS\0\x02", b"ID3\x04\0\0", b"\0\0\0\x20ftyp"]
-        {
+        for bytes in [&b"\xFF\xFB\x90\0"[..], b"OggS\0\x02", b"ID3\x04\0\0"] {
             assert_eq!(classify(bytes), Content::Binary(None));
+        }
+        for bytes in [&b"RIFF\x10\0\0\0WAVE"[..], b"fLaC\0", b"\0\0\0\x20ftyp"] {
+            assert_eq!(classify(bytes), Content::Chunks);
         }
         assert_eq!(classify(b""), Content::Empty);
     }

@@ -1,7 +1,9 @@
 //! Cuts the frames an encoder added in front of and behind the audio.
 
+use super::resample::output_frames;
+
 /// Which frames of a decoded stream are audio.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Trim {
     /// Frames to drop at the start.
     pub(super) skip: u64,
@@ -10,6 +12,17 @@ pub(super) struct Trim {
     /// Frames that may follow as padding. When more follow, the header was wrong and all of them are audio.
     /// `None`: whatever follows is cut, because somebody asked for it.
     pub(super) slack: Option<u64>,
+    /// Ticks per second that the numbers above count in, where that is not the sample rate.
+    pub(super) scale: Option<u32>,
+}
+
+impl Trim {
+    /// The same part in frames at `rate` Hz.
+    fn at(self, rate: u32) -> Self {
+        let Some(scale) = self.scale.filter(|scale| *scale != rate && *scale > 0) else { return self };
+        let frames = |ticks| output_frames(ticks, scale, rate);
+        Self { skip: frames(self.skip), keep: self.keep.map(frames), scale: None, ..self }
+    }
 }
 
 /// Applies a [`Trim`] to a stream of blocks.
@@ -27,9 +40,11 @@ impl Trimmer {
         Self { channels: 1, trim, hold: Vec::new(), overrun: false }
     }
 
-    /// Says how many channels the blocks have, before the first one.
-    pub(super) fn set_channels(&mut self, channels: usize) {
+    /// Says what the blocks are, before the first one, and learns how many frames are to be kept.
+    pub(super) fn start(&mut self, channels: usize, rate: u32) -> Option<u64> {
         self.channels = channels;
+        self.trim = self.trim.at(rate);
+        self.trim.keep
     }
 
     /// Leaves in `block` (interleaved) only what is audio.
@@ -68,7 +83,7 @@ mod tests {
 
     #[test]
     fn start_and_end_are_cut_across_blocks() {
-        let trim = Trim { skip: 3, keep: Some(3), slack: Some(4) };
+        let trim = Trim { skip: 3, keep: Some(3), slack: Some(4), scale: None };
         let blocks: [&[f32]; 4] = [&[1.0, 2.0], &[3.0, 4.0, 5.0], &[6.0, 7.0, 8.0], &[9.0]];
         assert_eq!(run(trim, &blocks), (vec![4.0, 5.0, 6.0], false));
         assert_eq!(run(Trim::default(), &blocks).0.len(), 9);
@@ -76,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_header_that_promises_too_little_loses_nothing() {
-        let trim = Trim { skip: 1, keep: Some(1), slack: Some(2) };
+        let trim = Trim { skip: 1, keep: Some(1), slack: Some(2), scale: None };
         assert_eq!(
             run(trim, &[&[1.0, 2.0, 3.0], &[4.0, 5.0], &[6.0]]),
             (vec![2.0, 3.0, 4.0, 5.0, 6.0], true)
@@ -84,8 +99,16 @@ mod tests {
     }
 
     #[test]
+    fn ticks_become_frames() {
+        let mut trimmer =
+            Trimmer::new(Trim { skip: 90, keep: Some(90_000), slack: None, scale: Some(90_000) });
+        assert_eq!(trimmer.start(2, 48_000), Some(48_000));
+        assert_eq!(trimmer.trim.skip, 48);
+    }
+
+    #[test]
     fn an_edit_cuts_any_amount() {
-        let trim = Trim { skip: 0, keep: Some(1), slack: None };
+        let trim = Trim { skip: 0, keep: Some(1), slack: None, scale: None };
         assert_eq!(run(trim, &[&[1.0; 100], &[2.0; 100]]), (vec![1.0], false));
     }
 }
