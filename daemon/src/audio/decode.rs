@@ -1,0 +1,521 @@
+//! Streaming decode with Symphonia: a file in, blocks of interleaved `f32` out.
+//!
+//! Exact in length: delay and padding of encoders are trimmed (LAME tag, edit list, iTunSMPB, Vorbis granules). A
+//! packet that cannot be decoded becomes silence of its length and a warning; a stream that holds less than its
+//! header promises is an error, never a shorter success.
+
+use std::{
+    ffi::OsStr,
+    fs::File,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
+
+use harmonix_ipc::{Error, ErrorKind, Result};
+use symphonia::core::{
+    audio::Channels,
+    codecs::{
+        CodecParameters,
+        audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions},
+    },
+    errors::Error as Fault,
+    formats::{FormatOptions, FormatReader, Track, TrackType, probe::Hint},
+    io::MediaSourceStream,
+    meta::MetadataOptions,
+    packet::Packet,
+};
+
+use super::{
+    limits::seconds,
+    mp4, ogg,
+    sniff::{self, Content},
+    trim::{Trim, Trimmer},
+};
+
+/// Part of a stream that may be damaged before it is refused.
+const MAX_DAMAGE: f64 = 0.03;
+/// Frames of silence that may stand in for what is missing at one place.
+const MAX_GAP: u64 = 1 << 20;
+
+/// What a stream is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stream {
+    /// Container, such as `wave`, `flac`, `isomp4`.
+    pub container: String,
+    /// Codec, such as `pcm_s16le`, `flac`, `aac`.
+    pub codec: String,
+    /// Frames per second.
+    pub sample_rate: u32,
+    /// Channels as they are in the file.
+    pub channels: u16,
+    /// Their places.
+    pub layout: Channels,
+    /// Bits of a sample where the codec keeps samples as they are.
+    pub bit_depth: Option<u16>,
+    /// Frames that the container's header promises.
+    pub promised: Option<u64>,
+}
+
+impl Default for Stream {
+    fn default() -> Self {
+        Self {
+            container: String::new(),
+            codec: String::new(),
+            sample_rate: 44_100,
+            channels: 2,
+            layout: Channels::None,
+            bit_depth: None,
+            promised: None,
+        }
+    }
+}
+
+/// Why a file was not decoded, and whether another decoder may do better.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    /// What to tell the user.
+    pub error: Error,
+    /// True when another decoder may know the format. False when the file itself is at fault.
+    pub another: bool,
+    /// Frames that the header promises, for the other decoder to be held to.
+    pub promised: Option<u64>,
+}
+
+impl Refusal {
+    /// A refusal that another decoder may overturn.
+    fn appealable(error: Error) -> Self {
+        Self { error, another: true, promised: None }
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self { error, another: false, promised: None }
+    }
+}
+
+/// Decodes one audio track of one file, block by block.
+pub struct Decoder {
+    format: Box<dyn FormatReader>,
+    decoder: Box<dyn AudioDecoder>,
+    track: u32,
+    stream: Stream,
+    trimmer: Trimmer,
+    /// The first block, which was decoded to learn the rate and the channels.
+    first: Vec<f32>,
+    /// Frames delivered.
+    frames: u64,
+    /// Frames of silence that stand in for damage, and packets they came from.
+    damaged: u64,
+    bad_packets: u64,
+    /// True for formats whose packets say where they belong.
+    positioned: bool,
+    warnings: Vec<String>,
+}
+
+impl Decoder {
+    /// Opens the file at `source`; `name` is the user's name for it, used for its extension.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnsupportedFormat`] when it is text or of a format that is not known here,
+    /// [`ErrorKind::AudioLoad`] when it is broken or holds no audio.
+    pub fn open(source: &Path, name: &OsStr) -> std::result::Result<Self, Refusal> {
+        guarded(|| Self::open_unguarded(source, name))
+    }
+
+    /// What the stream is.
+    pub fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// Replaces `block` with the next interleaved frames; false when there are no more.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AudioLoad`] when the stream breaks off, changes its format, or is damaged beyond use.
+    pub fn next(&mut self, block: &mut Vec<f32>) -> std::result::Result<bool, Refusal> {
+        let promised = self.stream.promised;
+        let started = self.frames > 0;
+        guarded(|| self.next_unguarded(block)).map_err(|refusal| Refusal {
+            // A second decoder of what broke off here must have something to be held to.
+            another: refusal.another && (!started || promised.is_some()),
+            promised,
+            ..refusal
+        })
+    }
+
+    /// What was odd about the stream, once its end was reached.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AudioLoad`] when less was decoded than the header promises, or too much of it is damaged.
+    pub fn finish(mut self) -> Result<Vec<String>> {
+        let rate = self.stream.sample_rate;
+        if self.damaged as f64 > MAX_DAMAGE * self.frames as f64 {
+            return Err(Error::new(
+                ErrorKind::AudioLoad,
+                format!(
+                    "the file is damaged: {} of {} unreadable",
+                    seconds(self.damaged, rate),
+                    seconds(self.frames, rate)
+                ),
+            )
+            .hint("get an intact copy of the file"));
+        }
+        if let Some(promised) = self.stream.promised.filter(|promised| self.frames < *promised) {
+            return Err(ends_early(&seconds(self.frames, rate), &seconds(promised, rate)));
+        }
+        if self.bad_packets > 0 {
+            self.warnings.push(format!(
+                "{} damaged packets were replaced by {} of silence",
+                self.bad_packets,
+                seconds(self.damaged, rate)
+            ));
+        }
+        if self.trimmer.overrun {
+            self.warnings
+                .push("the file holds more audio than its header says: all of it was kept".to_owned());
+        }
+        if self.decoder.finalize().verify_ok == Some(false) {
+            self.warnings.push("the audio does not match the checksum in its header".to_owned());
+        }
+        Ok(self.warnings)
+    }
+
+    fn open_unguarded(source: &Path, name: &OsStr) -> std::result::Result<Self, Refusal> {
+        let unreadable = |e| Error::io(ErrorKind::AudioLoad, "the uploaded audio cannot be read", &e);
+        let file = File::open(source).map_err(unreadable)?;
+        let content = sniff::content(&file).map_err(unreadable)?;
+        match content {
+            Content::Empty => return Err(empty().into()),
+            Content::Text => return Err(text().into()),
+            Content::Chunks | Content::Binary(_) => {}
+        }
+        let own = file.try_clone().map_err(unreadable)?;
+        let mut hint = Hint::new();
+        if let Some(extension) = Path::new(name).extension().and_then(OsStr::to_str) {
+            hint.with_extension(extension);
+        }
+        let media = MediaSourceStream::new(Box::new(own), Default::default());
+        let mut format = symphonia::default::get_probe()
+            .probe(&hint, media, FormatOptions::default(), MetadataOptions::default())
+            .map_err(|fault| refused(content, &fault))?;
+        let (track, parameters) = audio_track(format.as_ref())?;
+        let container = format.format_info().short_name;
+        // MP3 and MP4 are trimmed here: their demuxers trim to an estimate or not at all.
+        let own_trim = matches!(container, "mp3" | "mp2" | "mp1" | "isomp4");
+        let decoder = make_decoder(&parameters, !own_trim, container)?;
+        let mut warnings = Vec::new();
+        if container == "ogg" {
+            match ogg::end(&file).map_err(unreadable)? {
+                ogg::End::Marked => {}
+                ogg::End::Unmarked => {
+                    warnings.push("the ogg stream has no end mark: it may have been cut".to_owned());
+                }
+                ogg::End::Cut => return Err(incomplete("the last ogg page is cut").into()),
+            }
+        }
+        let trim = match container {
+            "mp3" => mp3_trim(&track),
+            "isomp4" => mp4_trim(&file, format.as_mut(), &track, &mut warnings),
+            _ => Trim::default(),
+        };
+        let promised = match container {
+            // What is kept of these is known with the sample rate. Without a LAME tag, or in a bare stream, the
+            // number of frames is an estimate from the bit rate.
+            "isomp4" | "mp3" | "mp2" | "mp1" | "adts" | "aac" => None,
+            _ => track.num_frames.filter(|frames| *frames > 0),
+        };
+        let bits = parameters.bits_per_sample.or(parameters.bits_per_coded_sample);
+        let lossless = !matches!(decoder.codec_info().short_name, "mp1" | "mp2" | "mp3" | "aac" | "vorbis");
+        let stream = Stream {
+            container: container.to_owned(),
+            codec: decoder.codec_info().short_name.to_owned(),
+            bit_depth: bits.filter(|_| lossless).and_then(|bits| bits.try_into().ok()),
+            promised,
+            ..Stream::default()
+        };
+        let mut this = Self {
+            format,
+            decoder,
+            track: track.id,
+            stream,
+            trimmer: Trimmer::new(trim),
+            first: Vec::new(),
+            frames: 0,
+            damaged: 0,
+            bad_packets: 0,
+            positioned: container == "flac",
+            warnings,
+        };
+        this.learn()?;
+        Ok(this)
+    }
+
+    /// Decodes up to the first block: headers may be wrong about the rate and the channels.
+    fn learn(&mut self) -> std::result::Result<(), Refusal> {
+        let mut first = Vec::new();
+        self.stream.sample_rate = 0;
+        if !self.next_unguarded(&mut first)? || self.stream.sample_rate == 0 {
+            let error = if self.bad_packets > 0 { undecodable(&"no packet of it decodes") } else { empty() };
+            let another = self.bad_packets > 0;
+            return Err(Refusal { error, another, promised: self.stream.promised });
+        }
+        self.frames = 0;
+        self.first = first;
+        Ok(())
+    }
+
+    fn next_unguarded(&mut self, block: &mut Vec<f32>) -> std::result::Result<bool, Refusal> {
+        if !self.first.is_empty() {
+            std::mem::swap(block, &mut self.first);
+            self.first = Vec::new();
+            self.frames += (block.len() / usize::from(self.stream.channels)) as u64;
+            return Ok(true);
+        }
+        loop {
+            let Some(packet) = self.packet()? else { return Ok(false) };
+            block.clear();
+            self.decode(&packet, block)?;
+            self.trimmer.apply(block);
+            if !block.is_empty() {
+                self.frames += (block.len() / usize::from(self.stream.channels)) as u64;
+                return Ok(true);
+            }
+        }
+    }
+
+    /// The next packet of the track, or `None` at the end.
+    fn packet(&mut self) -> std::result::Result<Option<Packet>, Refusal> {
+        loop {
+            match self.format.next_packet() {
+                Ok(Some(packet)) if packet.track_id == self.track => return Ok(Some(packet)),
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(None),
+                Err(Fault::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                    return Ok(None);
+                }
+                Err(Fault::ResetRequired) => {
+                    let (track, parameters) = audio_track(self.format.as_ref())?;
+                    self.track = track.id;
+                    self.decoder = make_decoder(&parameters, true, &self.stream.container)?;
+                    self.stream.promised = None;
+                }
+                Err(fault) => return Err(Refusal::appealable(undecodable(&fault))),
+            }
+        }
+    }
+
+    /// Appends a packet's frames to `block`; silence where it cannot be decoded.
+    fn decode(&mut self, packet: &Packet, block: &mut Vec<f32>) -> std::result::Result<(), Refusal> {
+        match self.decoder.decode(packet) {
+            Ok(audio) => {
+                let (rate, layout) = (audio.spec().rate(), audio.spec().channels());
+                if audio.frames() == 0 {
+                    return Ok(());
+                }
+                if self.stream.sample_rate == 0 {
+                    let channels = layout.count();
+                    if rate == 0 || channels == 0 || channels > usize::from(u16::MAX) {
+                        return Err(undecodable(&"it has no channels or no sample rate").into());
+                    }
+                    self.stream.sample_rate = rate;
+                    self.stream.channels = channels as u16;
+                    self.stream.layout = layout.clone();
+                    let kept = self.trimmer.start(channels, rate);
+                    self.stream.promised = kept.or(self.stream.promised);
+                } else if rate != self.stream.sample_rate
+                    || layout.count() != usize::from(self.stream.channels)
+                {
+                    return Err(changes(&self.stream, self.frames, rate, layout.count()).into());
+                }
+                audio.copy_to_vec_interleaved(block);
+                if self.positioned {
+                    let missing = u64::try_from(packet.pts.get()).unwrap_or(0).saturating_sub(self.frames);
+                    self.gap(missing, block)?;
+                }
+                Ok(())
+            }
+            Err(Fault::DecodeError(_) | Fault::IoError(_)) => {
+                let frames = packet.dur.get();
+                self.bad_packets += 1;
+                if self.stream.sample_rate != 0 && frames > 0 && !self.positioned {
+                    self.bad_packets -= 1;
+                    self.gap(frames, block)?;
+                }
+                Ok(())
+            }
+            Err(fault) => Err(Refusal::appealable(undecodable(&fault))),
+        }
+    }
+
+    /// Puts `frames` of silence in front of `block`.
+    fn gap(&mut self, frames: u64, block: &mut Vec<f32>) -> Result<()> {
+        if frames == 0 {
+            return Ok(());
+        }
+        if frames > MAX_GAP {
+            return Err(undecodable(&format!(
+                "{} are missing at one place",
+                seconds(frames, self.stream.sample_rate)
+            )));
+        }
+        self.bad_packets += 1;
+        self.damaged += frames;
+        let silence = std::iter::repeat_n(0.0, frames as usize * usize::from(self.stream.channels));
+        block.splice(0..0, silence);
+        Ok(())
+    }
+}
+
+/// Runs `work` on untrusted input: a panic in a decoder is a broken file, not a broken daemon.
+fn guarded<T>(work: impl FnOnce() -> std::result::Result<T, Refusal>) -> std::result::Result<T, Refusal> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Refusal::appealable(undecodable("the decoder gave up on it"))))
+}
+
+fn audio_track(format: &dyn FormatReader) -> std::result::Result<(Track, AudioCodecParameters), Refusal> {
+    let track = format.default_track(TrackType::Audio).or_else(|| format.first_track(TrackType::Audio));
+    match track.map(|track| (track, &track.codec_params)) {
+        Some((track, Some(CodecParameters::Audio(parameters)))) => Ok((track.clone(), parameters.clone())),
+        _ => Err(Refusal::appealable(
+            Error::new(
+                ErrorKind::UnsupportedFormat,
+                format!("no audio track that is known here in the {} file", format.format_info().short_name),
+            )
+            .hint(INSTALL),
+        )),
+    }
+}
+
+fn make_decoder(
+    parameters: &AudioCodecParameters,
+    gapless: bool,
+    container: &str,
+) -> std::result::Result<Box<dyn AudioDecoder>, Refusal> {
+    let options = AudioDecoderOptions::default().gapless(gapless).verify(true);
+    symphonia::default::get_codecs().make_audio_decoder(parameters, &options).map_err(|fault| {
+        Refusal::appealable(
+            Error::new(
+                ErrorKind::UnsupportedFormat,
+                format!(
+                    "{} audio in a {container} file cannot be decoded here",
+                    sniff::codec_name(parameters.codec)
+                ),
+            )
+            .hint(INSTALL)
+            .cause(fault),
+        )
+    })
+}
+
+/// By the LAME tag, if there is one.
+fn mp3_trim(track: &Track) -> Trim {
+    match (track.delay, track.num_frames) {
+        (Some(delay), Some(frames)) => Trim {
+            skip: u64::from(delay),
+            keep: Some(frames),
+            // One packet more than the padding: some encoders count a packet too few.
+            slack: Some(u64::from(track.padding.unwrap_or(0)) + 1152),
+            scale: None,
+        },
+        (delay, _) => Trim { skip: u64::from(delay.unwrap_or(0)), ..Trim::default() },
+    }
+}
+
+/// By iTunSMPB, which is exact, or by the edit list together with the length of the track.
+fn mp4_trim(file: &File, format: &mut dyn FormatReader, track: &Track, warnings: &mut Vec<String>) -> Trim {
+    let scale = track.time_base.map(|base| base.denom.get());
+    let part = |skip, keep| Trim { skip, keep: Some(keep), slack: None, scale };
+    // A fragmented file does not say its length in front.
+    let total = track.duration.map(|ticks| ticks.get()).filter(|ticks| *ticks > 0);
+    if let Some((delay, frames)) = itunes_gapless(format)
+        && total.is_none_or(|total| delay.saturating_add(frames) <= total)
+    {
+        return part(delay, frames);
+    }
+    let edit = mp4::edit(file, track.id).unwrap_or_else(|()| {
+        warnings.push("the file has several edits: the whole track was kept".to_owned());
+        None
+    });
+    let Some(total) = total else { return Trim::default() };
+    let Some(edit) = edit.filter(|edit| edit.start < total) else { return part(0, total) };
+    let rest = total - edit.start;
+    // The edit's length counts in ticks of the movie, which are coarse: within one tick the track is right.
+    let tick = f64::from(edit.track_scale) / f64::from(edit.movie_scale);
+    let wanted = edit.duration as f64 * tick;
+    let cut = edit.duration > 0 && wanted + tick + 1.0 < rest as f64;
+    part(edit.start, if cut { wanted.round() as u64 } else { rest })
+}
+
+/// Delay and length in frames from an iTunSMPB tag: hexadecimal words, the second to the fourth matter.
+fn itunes_gapless(format: &mut dyn FormatReader) -> Option<(u64, u64)> {
+    let mut metadata = format.metadata();
+    let tags = &metadata.skip_to_latest()?.media.tags;
+    let value = tags.iter().find(|tag| tag.raw.key.ends_with("iTunSMPB"))?.raw.value.to_string();
+    let words: Vec<u64> =
+        value.split_ascii_whitespace().map_while(|word| u64::from_str_radix(word, 16).ok()).collect();
+    match words[..] {
+        [_, delay, _, frames, ..] if frames > 0 => Some((delay, frames)),
+        _ => None,
+    }
+}
+
+/// What to do about a format that is not known here.
+pub(super) const INSTALL: &str =
+    "install ffmpeg on the machine of the daemon, or convert the file to flac or wav";
+
+fn refused(content: Content, fault: &Fault) -> Refusal {
+    let unsupported = |name: &str| {
+        Error::new(ErrorKind::UnsupportedFormat, format!("{name} cannot be decoded here")).hint(INSTALL)
+    };
+    let error = match (content, fault) {
+        (Content::Chunks, Fault::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            return incomplete("its chunks go on behind the end of the file").into();
+        }
+        (Content::Binary(Some(name)), _) => unsupported(name),
+        // A reader knew the container and missed a part of it.
+        (_, Fault::Unsupported(what)) if what.contains("missing") => undecodable(fault),
+        (_, Fault::Unsupported(_)) => unsupported("a file of this format").cause(fault),
+        _ => undecodable(fault),
+    };
+    Refusal::appealable(error)
+}
+
+fn undecodable(cause: &(impl std::fmt::Display + ?Sized)) -> Error {
+    Error::new(ErrorKind::AudioLoad, "the audio cannot be decoded")
+        .hint("get an intact copy of the file, or convert it to flac or wav")
+        .cause(cause)
+}
+
+fn empty() -> Error {
+    Error::new(ErrorKind::AudioLoad, "the file holds no audio: 0 frames")
+        .hint("choose a file with audio in it")
+}
+
+fn text() -> Error {
+    Error::new(ErrorKind::UnsupportedFormat, "the file is text, not audio")
+        .hint("choose an audio file; a playlist is not followed")
+}
+
+/// A stream that is shorter than it claims to be.
+pub(super) fn ends_early(decoded: &str, promised: &str) -> Error {
+    Error::new(ErrorKind::AudioLoad, format!("the audio ends early: {decoded} of {promised}"))
+        .hint("get a complete copy of the file")
+}
+
+fn incomplete(what: &str) -> Error {
+    Error::new(ErrorKind::AudioLoad, format!("the audio ends early: {what}"))
+        .hint("get a complete copy of the file")
+}
+
+fn changes(stream: &Stream, frames: u64, rate: u32, channels: usize) -> Error {
+    Error::new(
+        ErrorKind::AudioLoad,
+        format!(
+            "the audio changes from {} Hz with {} channels to {rate} Hz with {channels} channels after {}",
+            stream.sample_rate,
+            stream.channels,
+            seconds(frames, stream.sample_rate)
+        ),
+    )
+    .hint("split the file where its format changes")
+}
