@@ -1,0 +1,3 @@
+//! The Harmonix daemon.
+
+pub mod audio;
