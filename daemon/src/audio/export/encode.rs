@@ -90,7 +90,9 @@ impl Job<'_> {
             watched?;
             match (produced, worked?) {
                 (ControlFlow::Continue(residual), finished) => Ok((finished, residual)),
-                (ControlFlow::Break(()), _) => Err(Error::new(ErrorKind::Internal, "an encoder stopped early")),
+                (ControlFlow::Break(()), _) => {
+                    Err(Error::new(ErrorKind::Internal, "an encoder stopped early"))
+                }
             }
         })
     }
@@ -198,7 +200,11 @@ fn join(handles: Vec<ScopedJoinHandle<'_, Result<Vec<(usize, Finished)>>>>) -> R
 }
 
 fn stopped(stop: &AtomicBool) -> Result<()> {
-    if stop.load(Ordering::Relaxed) { Err(Error::new(ErrorKind::Cancelled, "the export was stopped")) } else { Ok(()) }
+    if stop.load(Ordering::Relaxed) {
+        Err(Error::new(ErrorKind::Cancelled, "the export was stopped"))
+    } else {
+        Ok(())
+    }
 }
 
 fn digest(path: &Path) -> io::Result<(u64, blake3::Hash)> {

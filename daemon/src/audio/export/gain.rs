@@ -52,7 +52,11 @@ pub(super) fn extremes(request: &ExportRequest<'_>, monitor: &dyn Monitor) -> Re
 
 /// [`ErrorKind::Cancelled`] once nobody wants the result.
 pub(super) fn check_cancelled(monitor: &dyn Monitor) -> Result<()> {
-    if monitor.cancelled() { Err(Error::new(ErrorKind::Cancelled, "the export was cancelled")) } else { Ok(()) }
+    if monitor.cancelled() {
+        Err(Error::new(ErrorKind::Cancelled, "the export was cancelled"))
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -29,13 +29,7 @@ use std::path::{Path, PathBuf};
 use harmonix_engine::{Monitor, Span};
 use harmonix_ipc::{Error, ErrorKind, Exported, Format, Result, StemFile};
 
-use self::{
-    encode::Job,
-    encoder::Spec,
-    publish::Publication,
-    quantise::Quantiser,
-    tags::Tags,
-};
+use self::{encode::Job, encoder::Spec, publish::Publication, quantise::Quantiser, tags::Tags};
 pub use self::{
     outputs::Output,
     stems::{Block, FinalStems},
@@ -105,11 +99,18 @@ pub fn export(request: &ExportRequest<'_>, monitor: &dyn Monitor) -> Result<Expo
     let gain = if format.is_float() {
         1.0
     } else {
-        gain::extremes(request, &Span::new(monitor, 0.0, first_pass))?.gain(format.bits(), request.stems.len())
+        gain::extremes(request, &Span::new(monitor, 0.0, first_pass))?
+            .gain(format.bits(), request.stems.len())
     };
     let nulls = !request.raw && outputs::is_partition(request.outputs, request.stems.len());
     let tags = Tags::read(request.tags_from, request.musical, &mut warnings);
-    let job = Job { request, spec, quantiser: Quantiser { bits: format.bits(), gain, nulls }, tags, publication: &publication };
+    let job = Job {
+        request,
+        spec,
+        quantiser: Quantiser { bits: format.bits(), gain, nulls },
+        tags,
+        publication: &publication,
+    };
     let (written, [before, after]) = job.run(&Span::new(monitor, first_pass, 1.0))?;
 
     let mut files = Vec::with_capacity(written.len());
@@ -159,5 +160,7 @@ fn holding_format(request: &ExportRequest<'_>, warnings: &mut Vec<String>) -> Fo
     fallback
 }
 
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;

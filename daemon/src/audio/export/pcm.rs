@@ -15,14 +15,6 @@ pub(super) enum Pcm {
 }
 
 impl Pcm {
-    /// Number of samples over all channels.
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Int { samples, .. } => samples.len(),
-            Self::Float(samples) => samples.len(),
-        }
-    }
-
     /// Replaces `bytes` with the samples in little-endian order, each in as few whole bytes as hold it: what a
     /// WAV file stores and what a FLAC file's MD5 is taken over.
     pub(super) fn pack(&self, bytes: &mut Vec<u8>) {

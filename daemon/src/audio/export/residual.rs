@@ -45,8 +45,11 @@ impl Shares<'_> {
     /// Replaces `weights` with the shares at frame `frame` of a block of nominally `hop` frames.
     fn at(&self, frame: usize, hop: usize, weights: &mut [f64]) {
         let position = (frame as f64 + 0.5) / hop as f64 - 0.5;
-        let (from, to, t) =
-            if position < 0.0 { (self.before, self.here, position + 1.0) } else { (self.here, self.after, position) };
+        let (from, to, t) = if position < 0.0 {
+            (self.before, self.here, position + 1.0)
+        } else {
+            (self.here, self.after, position)
+        };
         for ((weight, from), to) in weights.iter_mut().zip(from).zip(to) {
             *weight = from + (to - from) * t;
         }

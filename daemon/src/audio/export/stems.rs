@@ -106,7 +106,10 @@ impl FinalStems {
         let mut source = vec![0.0; samples];
         self.source.read(self.position as i64, &mut source).map_err(spool_error)?;
         if !source.iter().all(|x| x.is_finite()) {
-            return Err(Error::new(ErrorKind::Internal, "the decoded source holds samples that are not finite"));
+            return Err(Error::new(
+                ErrorKind::Internal,
+                "the decoded source holds samples that are not finite",
+            ));
         }
         let mut stems = vec![Vec::new(); self.lanes.len()];
         for (lane, stem) in self.lanes.iter_mut().zip(&mut stems) {

@@ -88,13 +88,12 @@ impl Tags {
             carry_pictures(&found, &mut tag, warnings);
         }
         if let Some(bpm) = musical.bpm.filter(|bpm| bpm.is_finite() && *bpm > 0.0) {
-            tag.remove_key(ItemKey::Bpm);
-            tag.remove_key(ItemKey::IntegerBpm);
-            tag.insert_text(ItemKey::IntegerBpm, format!("{bpm:.0}"));
-            tag.insert_text(ItemKey::Bpm, format!("{bpm:.2}"));
+            // Some containers know one of these keys only.
+            tag.insert_unchecked(text(ItemKey::IntegerBpm, format!("{bpm:.0}")));
+            tag.insert_unchecked(text(ItemKey::Bpm, format!("{bpm:.2}")));
         }
         if let Some(key) = musical.key {
-            tag.insert_text(ItemKey::InitialKey, key.to_owned());
+            tag.insert_unchecked(text(ItemKey::InitialKey, key.to_owned()));
         }
         tag.insert_unchecked(text(ItemKey::EncoderSoftware, SOFTWARE.to_owned()));
         Self(tag)

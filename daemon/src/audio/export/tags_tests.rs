@@ -1,6 +1,9 @@
 use std::{fs::File, io::Write};
 
-use lofty::{file::AudioFile, picture::{MimeType, PictureType}};
+use lofty::{
+    file::AudioFile,
+    picture::{MimeType, PictureType},
+};
 
 use super::*;
 use crate::audio::export::{

@@ -137,7 +137,8 @@ fn data_start(file: &mut File) -> io::Result<u64> {
 }
 
 fn wrong(what: &str) -> Error {
-    Error::new(ErrorKind::Internal, format!("a written file {what}")).hint("export again; if it happens twice, report it")
+    Error::new(ErrorKind::Internal, format!("a written file {what}"))
+        .hint("export again; if it happens twice, report it")
 }
 
 fn undecodable(error: DecodeError) -> Error {

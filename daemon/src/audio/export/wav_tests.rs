@@ -29,12 +29,8 @@ fn an_independent_reader_sees_what_was_written() {
             let packed = vec![0; 3 * usize::from(channels) * bits / 8];
             write(&path, spec(format, channels), &packed, RIFF_LIMIT);
             let reader = hound::WavReader::open(&path).unwrap();
-            let seen = hound::WavSpec {
-                channels,
-                sample_rate: 44_100,
-                bits_per_sample: bits as u16,
-                sample_format,
-            };
+            let seen =
+                hound::WavSpec { channels, sample_rate: 44_100, bits_per_sample: bits as u16, sample_format };
             assert_eq!((reader.spec(), reader.duration()), (seen, 3));
         }
     }

