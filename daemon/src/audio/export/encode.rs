@@ -36,6 +36,8 @@ const PATIENCE: Duration = Duration::from_millis(20);
 
 /// A block for the file with this index.
 type Message = (usize, Pcm);
+/// The files that one worker made, with their indices.
+type Share = Vec<(usize, Finished)>;
 
 /// Everything that the second pass needs.
 pub(super) struct Job<'a> {
@@ -141,23 +143,23 @@ impl Job<'_> {
         messages: &Receiver<Message>,
         progress: &Sender<u64>,
         stop: &AtomicBool,
-    ) -> Result<Vec<(usize, Finished)>> {
+    ) -> Result<Share> {
         let mut files = Vec::with_capacity(indices.len());
         for index in indices {
             let output = &self.request.outputs[index];
             let tags = self.tags.for_stem(&output.name, self.request.display_name);
             let create = || Encoder::new(File::create(self.publication.part(index))?, self.spec, &tags);
-            files.push((index, create().map_err(unwritable)?));
+            files.push((index, create().map_err(|e| unwritable(&e))?));
         }
         for (index, pcm) in messages {
             if let Some((_, encoder)) = files.iter_mut().find(|(of, _)| *of == index) {
-                encoder.write(&pcm).map_err(unwritable)?;
+                encoder.write(&pcm).map_err(|e| unwritable(&e))?;
             }
         }
         let mut finished = Vec::with_capacity(files.len());
         for (index, encoder) in files {
             stopped(stop)?;
-            let written = encoder.finish().map_err(unwritable)?;
+            let written = encoder.finish().map_err(|e| unwritable(&e))?;
             let path = self.publication.part(index);
             let mut seen = 0;
             verify(&path, &self.spec, written.pcm, &mut |frames| {
@@ -165,7 +167,7 @@ impl Job<'_> {
                 let _ = progress.send(frames - std::mem::replace(&mut seen, frames));
                 Ok(())
             })?;
-            let (bytes, blake3) = digest(&path).map_err(unwritable)?;
+            let (bytes, blake3) = digest(&path).map_err(|e| unwritable(&e))?;
             finished.push((index, Finished { bytes, blake3, meter: written.meter }));
         }
         Ok(finished)
@@ -189,7 +191,7 @@ fn await_verification(verified: &Receiver<u64>, total: u64, monitor: &dyn Monito
 }
 
 /// The files of all workers in order, or the first error.
-fn join(handles: Vec<ScopedJoinHandle<'_, Result<Vec<(usize, Finished)>>>>) -> Result<Vec<Finished>> {
+fn join(handles: Vec<ScopedJoinHandle<'_, Result<Share>>>) -> Result<Vec<Finished>> {
     let ended: Vec<_> = handles.into_iter().map(ScopedJoinHandle::join).collect();
     let mut files = Vec::new();
     for result in ended {
@@ -214,6 +216,6 @@ fn digest(path: &Path) -> io::Result<(u64, blake3::Hash)> {
 }
 
 /// A file that cannot be written: [`ErrorKind::DiskFull`] if that is why.
-pub(super) fn unwritable(error: io::Error) -> Error {
-    Error::io(ErrorKind::Internal, "a stem could not be written", &error)
+pub(super) fn unwritable(error: &io::Error) -> Error {
+    Error::io(ErrorKind::Internal, "a stem could not be written", error)
 }

@@ -185,6 +185,8 @@ fn the_length_is_exact_and_nothing_is_shifted() {
             let stems = track.read(&exported);
             let raw = sum(&stems);
             assert_eq!(raw.len() as u64, 2 * frames);
+            let exported = export(&track.request(&outputs, Format::Flac24), &Unwatched).unwrap();
+            assert_eq!(sum(&track.read(&exported)), mixture);
             if frames == 44_100 {
                 let correlation = |lag: i64| -> f64 {
                     let at = |i: i64| raw.get((i + lag) as usize * 2).copied().unwrap_or(0.0);
@@ -383,6 +385,6 @@ fn a_full_disk_is_said() {
         };
         let mut encoder = Encoder::new(full, spec, &tags).unwrap();
         let written = encoder.write(&pcm).and_then(|()| encoder.finish().map(drop));
-        assert_eq!(encode::unwritable(written.unwrap_err()).kind, ErrorKind::DiskFull, "{format}");
+        assert_eq!(encode::unwritable(&written.unwrap_err()).kind, ErrorKind::DiskFull, "{format}");
     }
 }

@@ -3,6 +3,7 @@ use std::path::Path;
 use harmonix_ipc::Format;
 
 use super::*;
+use crate::audio::export::verify::verify;
 
 fn spec(format: Format, channels: u16) -> Spec {
     Spec { format, rate: 44_100, channels, frames: 3 }
@@ -69,4 +70,7 @@ fn beyond_the_limit_it_is_rf64_with_ds64_first() {
         .output()
         .expect("ffmpeg reads the files of these tests");
     assert_eq!((probe.stdout, probe.stderr), (vec![0x11; 12], Vec::new()));
+    let good = Spec { frames: 3, ..spec(Format::Wav32f, 1) };
+    verify(&path, &good, blake3::hash(&[0x11; 12]), &mut |_| Ok(())).unwrap();
+    assert!(verify(&path, &good, blake3::hash(&[0x12; 12]), &mut |_| Ok(())).is_err());
 }

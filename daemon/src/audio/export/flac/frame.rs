@@ -147,9 +147,9 @@ fn rate_code(rate: u32) -> (u32, u32, u32) {
         return (*code, 0, 0);
     }
     match rate {
-        _ if rate % 1000 == 0 && rate / 1000 <= 0xFF => (12, rate / 1000, 8),
+        _ if rate.is_multiple_of(1000) && rate / 1000 <= 0xFF => (12, rate / 1000, 8),
         _ if rate <= 0xFFFF => (13, rate, 16),
-        _ if rate % 10 == 0 && rate / 10 <= 0xFFFF => (14, rate / 10, 16),
+        _ if rate.is_multiple_of(10) && rate / 10 <= 0xFFFF => (14, rate / 10, 16),
         _ => (0, 0, 0),
     }
 }
