@@ -40,7 +40,8 @@ pub(super) fn verify(
     let (id, stated) = (track.id, track.num_frames);
     let params = track.codec_params.as_ref().and_then(|params| params.audio());
     let params = params.ok_or_else(|| wrong("has no audio"))?;
-    if stated.is_some_and(|frames| frames != spec.frames) {
+    // A field of 32 bits that is full refers to `ds64`, which the decoder does not know.
+    if stated.is_some_and(|frames| frames != spec.frames && frames != u64::from(u32::MAX)) {
         return Err(wrong("states another length"));
     }
     if params.bits_per_sample.is_some_and(|bits| bits != spec.format.bits()) {
@@ -49,7 +50,14 @@ pub(super) fn verify(
     let options = AudioDecoderOptions::default().verify(true);
     let mut decoder = get_codecs().make_audio_decoder(params, &options).map_err(undecodable)?;
     let (mut frames, mut hasher, mut packed) = (0, blake3::Hasher::new(), Vec::new());
-    while let Some(packet) = reader.next_packet().map_err(undecodable)? {
+    loop {
+        let packet = match reader.next_packet() {
+            Ok(Some(packet)) => packet,
+            Ok(None) => break,
+            // How a stream of unknown length ends; whether that is too early is decided below.
+            Err(DecodeError::IoError(error)) if error.kind() == io::ErrorKind::UnexpectedEof => break,
+            Err(error) => return Err(undecodable(error)),
+        };
         if packet.track_id != id {
             continue;
         }

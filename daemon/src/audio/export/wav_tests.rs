@@ -70,7 +70,19 @@ fn beyond_the_limit_it_is_rf64_with_ds64_first() {
         .output()
         .expect("ffmpeg reads the files of these tests");
     assert_eq!((probe.stdout, probe.stderr), (vec![0x11; 12], Vec::new()));
-    let good = Spec { frames: 3, ..spec(Format::Wav32f, 1) };
-    verify(&path, &good, blake3::hash(&[0x11; 12]), &mut |_| Ok(())).unwrap();
-    assert!(verify(&path, &good, blake3::hash(&[0x12; 12]), &mut |_| Ok(())).is_err());
+}
+
+#[test]
+fn rf64_passes_verification_only_with_its_own_samples() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.wav");
+    for format in [Format::Wav16, Format::Wav24, Format::Wav32f] {
+        for frames in [1, 3, 10_000, 50_001] {
+            let spec = Spec { frames: frames as u64, ..spec(format, 2) };
+            let packed = vec![0x11; frames * 2 * format.bits() as usize / 8];
+            assert!(write(&path, spec, &packed, 64).starts_with(b"RF64"));
+            verify(&path, &spec, blake3::hash(&packed), &mut |_| Ok(())).unwrap();
+            assert!(verify(&path, &spec, blake3::hash(b"other"), &mut |_| Ok(())).is_err());
+        }
+    }
 }
