@@ -79,7 +79,7 @@ pub use event::{Event, Jobs};
 pub use format::Format;
 pub use job::{Device, Job, JobEvent, JobId, JobOptions, JobState, Mode, Quality};
 pub use probe::Probe;
-pub use result::StemFile;
+pub use result::{Exported, StemFile};
 pub use status::*;
 
 /// The version of the protocol.

@@ -1,22 +1,27 @@
-//! Audio into the daemon: a file of any format becomes spools at its own rate and at the model's.
+//! Audio in and out: a file of any format becomes spools, and spools of stems become files.
 //!
-//! [`ingest::ingest`] is the way in. Beneath it: [`decode`] reads what Symphonia reads, [`ffmpeg`] converts the
-//! rest with an external program, [`downmix`] makes stereo of surround, [`resample`] changes the sample rate,
-//! [`limits`] bounds what is accepted. Input is untrusted: headers lie, streams break, and neither may cost more
-//! than a typed error.
+//! [`ingest`] is the way in: `decode` reads what Symphonia reads, `ffmpeg` converts the rest with an external
+//! program, `downmix` makes stereo of surround, `resample` changes the sample rate, `limits` bounds what is
+//! accepted. Input is untrusted: headers lie, streams break, and neither may cost more than a typed error.
+//! [`export()`] is the way out.
 
-pub mod decode;
-pub mod downmix;
-pub mod ffmpeg;
-pub mod ingest;
-pub mod limits;
-pub mod resample;
+mod decode;
+mod downmix;
+mod export;
+mod ffmpeg;
+mod ingest;
+mod limits;
+mod resample;
 
 mod mp4;
 mod ogg;
 mod sniff;
 mod stats;
 mod trim;
+
+pub use export::{ExportRequest, Musical, Output, export};
+pub use ingest::{IngestRequest, Ingested, ingest};
+pub use limits::Limits;
 
 #[cfg(test)]
 mod fixtures;
