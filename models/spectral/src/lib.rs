@@ -1,0 +1,158 @@
+//! Music separation without weights: four complementary masks on one spectrogram.
+
+mod coefficients;
+mod cues;
+mod masks;
+mod median;
+mod percussive;
+mod pitch;
+mod plane;
+mod repet;
+mod shortframes;
+mod spectrogram;
+mod stereo;
+mod stft;
+mod watch;
+mod wiener;
+
+use harmonix_engine::{EngineError, ModelInfo, Monitor, Separator, TrackStats, spool::SpoolReader};
+use realfft::num_complex::Complex32;
+
+use crate::{
+    cues::Cues, masks::MaskModel, spectrogram::Spectrogram, stft::Stft, watch::Watch, wiener::SpatialModel,
+};
+
+/// Number of stems.
+pub(crate) const SOURCES: usize = 4;
+/// The stem that takes what the others leave.
+pub(crate) const OTHER: usize = 2;
+/// The stems that are estimated.
+pub(crate) const ESTIMATED: [usize; SOURCES - 1] = [0, 1, 3];
+/// Frames of a segment, 23.8 s: long enough for repetitions and for means to settle.
+const SEGMENT: usize = 1 << 20;
+/// Window of the transform, 93 ms.
+const WINDOW: usize = 4096;
+/// Interleaved channels.
+const CHANNELS: usize = 2;
+/// Stages that go through all frames, for the progress.
+const STAGES: usize = 20;
+
+/// Separates drums, bass, other and vocals by their percussiveness, pitch, place and repetition.
+pub struct Spectral {
+    info: ModelInfo,
+    window: Vec<f32>,
+    stft: Stft,
+    model: MaskModel,
+    /// Channels of the mixture and of the three estimated stems, one after the other.
+    channels: Vec<Vec<f32>>,
+}
+
+impl Default for Spectral {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Spectral {
+    /// A separator of stereo music at 44.1 kHz.
+    pub fn new() -> Self {
+        let stft = Stft::new(WINDOW);
+        Self {
+            info: ModelInfo {
+                id: "spectral".into(),
+                fingerprint: "spectral-1".into(),
+                sources: ["drums", "bass", "other", "vocals"].map(Into::into).into(),
+                sample_rate: 44_100,
+                channels: CHANNELS,
+                segment: SEGMENT,
+            },
+            // A triangle: whatever the overlap, two segments cross over linearly.
+            window: (0..SEGMENT)
+                .map(|i| (i.min(SEGMENT - 1 - i) + 1) as f32 / (SEGMENT / 2) as f32)
+                .collect(),
+            model: MaskModel::new(stft.bins()),
+            stft,
+            channels: vec![vec![0.0; SEGMENT]; CHANNELS * SOURCES],
+        }
+    }
+
+    /// Masks of the loaded mixture, then the stems of all but `OTHER` into `self.channels`.
+    fn estimate(&mut self, watch: &mut Watch) -> Result<(), EngineError> {
+        let (mix, stems) = self.channels.split_at_mut(CHANNELS);
+        let spectrogram = Spectrogram::new(&mut self.stft, &mix[0], &mix[1], watch)?;
+        let frames = spectrogram.power.frames();
+        let masks = {
+            let cues = Cues::new(&spectrogram, &mix[0], &mix[1], watch)?;
+            self.model.masks(&cues, frames, watch)?
+        };
+        let space = SpatialModel::new(&spectrogram, &masks, watch)?;
+        stems.iter_mut().for_each(|s| s.fill(0.0));
+        let mut spectra = vec![vec![Complex32::default(); spectrogram.power.bins()]; stems.len()];
+        for t in 0..frames {
+            for k in 0..spectrogram.power.bins() {
+                let bin = [spectrogram.left.row(t)[k], spectrogram.right.row(t)[k]];
+                let parts = space.filter(k, std::array::from_fn(|s| masks[s].row(t)[k]), bin);
+                for (spectrum, part) in spectra.iter_mut().zip(parts.as_flattened()) {
+                    spectrum[k] = *part;
+                }
+            }
+            for (spectrum, stem) in spectra.iter_mut().zip(stems.iter_mut()) {
+                self.stft.overlap_add(spectrum, t, stem);
+            }
+            watch.tick()?;
+        }
+        Ok(())
+    }
+}
+
+impl Separator for Spectral {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn window(&self) -> &[f32] {
+        &self.window
+    }
+
+    fn prepare(&mut self, _: &TrackStats, _: &SpoolReader, _: &dyn Monitor) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    fn separate(&mut self, mix: &[f32], stems: &mut [f32], monitor: &dyn Monitor) -> Result<(), EngineError> {
+        let (scale, unscale) = unit_scale(mix);
+        for (i, frame) in mix.as_chunks::<CHANNELS>().0.iter().enumerate() {
+            for (channel, sample) in self.channels.iter_mut().zip(frame) {
+                channel[i] = sample * scale;
+            }
+        }
+        if scale > 0.0 {
+            let frames = self.stft.frames(SEGMENT);
+            self.estimate(&mut Watch::new(monitor, STAGES * frames))?;
+        } else {
+            self.channels[CHANNELS..].iter_mut().for_each(|c| c.fill(0.0));
+        }
+        stems[OTHER * mix.len()..][..mix.len()].copy_from_slice(mix);
+        for (source, channels) in ESTIMATED.into_iter().zip(self.channels[CHANNELS..].chunks_exact(CHANNELS))
+        {
+            for i in 0..mix.len() {
+                let sample = (channels[i % CHANNELS][i / CHANNELS] * unscale).clamp(f32::MIN, f32::MAX);
+                stems[source * mix.len() + i] = sample;
+                let rest = &mut stems[OTHER * mix.len() + i];
+                *rest = (*rest - sample).clamp(f32::MIN, f32::MAX);
+            }
+        }
+        monitor.progress(1.0);
+        Ok(())
+    }
+}
+
+/// A power of two that brings the largest sample to `0.5..1`, and its inverse, so that a level changes no
+/// bit of the result. Zero for silence (and for what is too quiet to be anything else: −600 dBFS).
+fn unit_scale(samples: &[f32]) -> (f32, f32) {
+    let peak = samples.iter().fold(0.0f32, |peak, s| peak.max(s.abs()));
+    if peak < 1e-30 {
+        return (0.0, 0.0);
+    }
+    let exponent = (peak.log2().floor() as i32 + 1).min(126);
+    (2f32.powi(-exponent), 2f32.powi(exponent))
+}

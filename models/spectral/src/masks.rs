@@ -1,0 +1,84 @@
+//! Four masks that add up to one.
+
+use harmonix_engine::EngineError;
+
+use crate::{
+    ESTIMATED, SOURCES,
+    coefficients::{COEFFICIENTS, KNOTS},
+    cues::{CUES, Cues},
+    pitch::HERTZ_PER_BIN,
+    plane::Plane,
+    watch::Watch,
+};
+
+/// The log-linear model of the masks, spread out over the bins.
+pub(crate) struct MaskModel {
+    /// `[source][cue]` rows of `bins` values, the source `OTHER` left out.
+    slopes: Vec<Plane<f32>>,
+}
+
+impl MaskModel {
+    /// Interpolates the coefficients for `bins` frequencies.
+    pub(crate) fn new(bins: usize) -> Self {
+        let slopes = COEFFICIENTS
+            .iter()
+            .map(|cues| {
+                let mut rows = Plane::new(CUES, bins);
+                for (c, knots) in cues.iter().enumerate() {
+                    for (k, slope) in rows.row_mut(c).iter_mut().enumerate() {
+                        *slope = interpolate(knots, (k as f32).max(1.0) * HERTZ_PER_BIN);
+                    }
+                }
+                rows
+            })
+            .collect();
+        Self { slopes }
+    }
+
+    /// Masks of each source, `[frames, bins]`.
+    pub(crate) fn masks(
+        &self,
+        cues: &Cues,
+        frames: usize,
+        watch: &mut Watch,
+    ) -> Result<[Plane<f32>; SOURCES], EngineError> {
+        let bins = self.slopes[0].bins();
+        let mut masks = std::array::from_fn(|_| Plane::new(frames, bins));
+        let mut rows = Plane::new(CUES, bins);
+        for t in 0..frames {
+            cues.frame(t, &mut rows);
+            for (source, slopes) in ESTIMATED.into_iter().zip(&self.slopes) {
+                let odds = masks[source].row_mut(t);
+                for c in 0..CUES {
+                    for ((o, slope), cue) in odds.iter_mut().zip(slopes.row(c)).zip(rows.row(c)) {
+                        *o += slope * cue;
+                    }
+                }
+            }
+            softmax(&mut masks, t);
+            watch.tick()?;
+        }
+        Ok(masks)
+    }
+}
+
+/// Turns log-odds against `OTHER` (whose own are 0) into shares of one.
+fn softmax(masks: &mut [Plane<f32>; SOURCES], t: usize) {
+    for k in 0..masks[0].bins() {
+        let odds: [f32; SOURCES] = std::array::from_fn(|s| masks[s].row(t)[k]);
+        let top = odds.iter().fold(0.0f32, |a, b| a.max(*b));
+        let parts = odds.map(|o| (o - top).exp());
+        let scale = 1.0 / parts.iter().sum::<f32>();
+        for (mask, part) in masks.iter_mut().zip(parts) {
+            mask.row_mut(t)[k] = part * scale;
+        }
+    }
+}
+
+/// Value at `hertz` of the curve through `values` at the [`KNOTS`], linear over the logarithm of frequency.
+fn interpolate(values: &[f32; KNOTS.len()], hertz: f32) -> f32 {
+    let upper = KNOTS.iter().position(|knot| *knot >= hertz).unwrap_or(KNOTS.len() - 1).max(1);
+    let [a, b] = [KNOTS[upper - 1].ln(), KNOTS[upper].ln()];
+    let part = ((hertz.ln() - a) / (b - a)).clamp(0.0, 1.0);
+    values[upper - 1] + (values[upper] - values[upper - 1]) * part
+}

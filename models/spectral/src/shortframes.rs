@@ -1,0 +1,94 @@
+//! Percussiveness in short frames, carried over to the bins of the long ones.
+//!
+//! A drum stroke of a few milliseconds is smeared over a long frame, while frames of 23 ms show it for what
+//! it is. They see no more than broad bands, though, so both views are kept.
+
+use harmonix_engine::EngineError;
+
+use crate::{
+    percussive::percussive_log_odds as log_odds, plane::Plane, spectrogram::Spectrogram, stft::Stft,
+    watch::Watch,
+};
+
+/// Long frames, and their hop, over short ones.
+const RATIO: usize = 4;
+/// Short frames to either side of the centre of a long frame that its window still weighs.
+const REACH: usize = 7;
+/// Medians over 0.2 s and 1 kHz.
+const REACH_FRAMES: usize = 17;
+const REACH_BINS: usize = 11;
+/// Bins of a long frame to either side that the local average takes (25 in all, 270 Hz).
+const REACH_LOCAL: usize = 12;
+
+/// Log-odds of percussive against harmonic in short frames, `[frames, bins]` of the long ones:
+/// for each bin, and averaged over the bins around it.
+pub(crate) fn percussive_log_odds(
+    left: &[f32],
+    right: &[f32],
+    long: &Spectrogram,
+    watch: &mut Watch,
+) -> Result<(Plane<f32>, Plane<f32>), EngineError> {
+    let (frames, bins) = (long.power.frames(), long.power.bins());
+    let mut stft = Stft::new((bins - 1) * 2 / RATIO);
+    let short = Spectrogram::new(&mut stft, left, right, watch)?;
+    let mut share = log_odds(&short.codes, REACH_FRAMES, REACH_BINS, watch)?;
+    for t in 0..share.frames() {
+        share.row_mut(t).iter_mut().for_each(|l| *l = sigmoid(*l));
+    }
+    // the squared long window at the centres of the short frames
+    let weights: Vec<f32> = (0..=2 * REACH)
+        .map(|i| (std::f32::consts::PI * (i + 1) as f32 / (2 * REACH + 2) as f32).sin().powi(2))
+        .collect();
+    let mut bin = Plane::new(frames, bins);
+    let mut local = Plane::new(frames, bins);
+    let mut sums = vec![[0.0f32; 2]; short.power.bins()];
+    let mut fine = vec![0.0; bins];
+    for t in 0..frames {
+        sums.fill([1e-9, 2e-9]);
+        // long frame t is centred at (t − 1) long hops, short frame s at (s − 1) short hops
+        let centre = t * RATIO + 1;
+        for (i, w) in weights.iter().enumerate() {
+            let Some(s) = (centre + i).checked_sub(RATIO + REACH).filter(|s| *s < short.power.frames())
+            else {
+                continue;
+            };
+            for ((sum, power), share) in sums.iter_mut().zip(short.power.row(s)).zip(share.row(s)) {
+                sum[0] += w * power * share;
+                sum[1] += w * power;
+            }
+        }
+        for (k, f) in fine.iter_mut().enumerate() {
+            let (at, part) = (k / RATIO, (k % RATIO) as f32 / RATIO as f32);
+            let a = sums[at][0] / sums[at][1];
+            let next = sums[(at + 1).min(sums.len() - 1)];
+            *f = a + (next[0] / next[1] - a) * part;
+        }
+        for (b, f) in bin.row_mut(t).iter_mut().zip(&fine) {
+            *b = logit(*f);
+        }
+        let mut sum: f32 = fine[..REACH_LOCAL].iter().sum();
+        for (k, l) in local.row_mut(t).iter_mut().enumerate() {
+            if k + REACH_LOCAL < bins {
+                sum += fine[k + REACH_LOCAL];
+            }
+            if k > REACH_LOCAL {
+                sum -= fine[k - REACH_LOCAL - 1];
+            }
+            let count = (k + REACH_LOCAL).min(bins - 1) - k.saturating_sub(REACH_LOCAL) + 1;
+            *l = logit(sum / count as f32);
+        }
+        watch.tick()?;
+    }
+    Ok((bin, local))
+}
+
+/// `1 / (1 + e⁻ˣ)`.
+pub(crate) fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// `ln(p / (1 − p))`, within ±9.2.
+pub(crate) fn logit(p: f32) -> f32 {
+    let p = p.clamp(1e-4, 1.0 - 1e-4);
+    (p / (1.0 - p)).ln()
+}
