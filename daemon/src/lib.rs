@@ -1,3 +1,24 @@
-//! The Harmonix daemon.
+//! `harmonixd`: a daemon that takes songs and gives back stems.
+//!
+//! The map of this crate is `ARCHITECTURE.md`. Imports run one way:
+//! `transport → router → actors → {job, store, audio}`.
 
+pub mod actors;
 pub mod audio;
+pub mod caller;
+mod cli;
+pub mod config;
+mod doctor;
+mod fault;
+pub mod folders;
+pub mod job;
+pub mod manifest;
+pub mod router;
+mod serve;
+pub mod store;
+mod telemetry;
+pub mod transport;
+pub mod upload;
+
+pub use cli::{command, run};
+pub use serve::serve;

@@ -5,13 +5,13 @@
 //! accepted. Input is untrusted: headers lie, streams break, and neither may cost more than a typed error.
 //! [`export()`] is the way out.
 
-mod decode;
-mod downmix;
-mod export;
-mod ffmpeg;
-mod ingest;
-mod limits;
-mod resample;
+pub mod decode;
+pub mod downmix;
+pub mod export;
+pub mod ffmpeg;
+pub mod ingest;
+pub mod limits;
+pub mod resample;
 
 mod mp4;
 mod ogg;

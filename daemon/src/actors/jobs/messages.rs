@@ -1,0 +1,312 @@
+//! What the queue is asked.
+
+use std::path::PathBuf;
+
+use actix::{ActorFutureExt, Context, Handler, Message, MessageResult, ResponseActFuture, WrapFuture};
+use harmonix_ipc::{
+    Error, ErrorKind, Event, FileHead, Job, JobId, JobList, JobOptions, JobState, ListJobs, Result,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{JobsActor, ends::End, not_found};
+use crate::{
+    actors::Ping,
+    caller::Caller,
+    job::{Record, new_id, now, resolve},
+    manifest::MANIFEST,
+    store::Write,
+};
+
+/// Most jobs in one reply.
+const PAGE: usize = 1000;
+
+/// Jobs in a reply that does not say how many.
+const DEFAULT_PAGE: usize = 100;
+
+/// Takes a place in the queue for an upload.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<JobId>")]
+pub struct Reserve(pub JobOptions);
+
+/// Gives the place of an upload that came to nothing back.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Release;
+
+/// Accepts a job whose source lies ready. Answers once it is durable. The place of its upload is given back.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Job>")]
+pub struct Accept {
+    /// Its id, from [`Reserve`].
+    pub id: JobId,
+    /// Who submits it.
+    pub caller: Caller,
+    /// The input's file name, for display.
+    pub name: String,
+    /// What is to be done.
+    pub options: JobOptions,
+}
+
+/// Lists the jobs that the caller may see.
+#[derive(Debug, Message)]
+#[rtype(result = "JobList")]
+pub struct List(pub Caller, pub ListJobs);
+
+/// One job.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Job>")]
+pub struct Get(pub Caller, pub JobId);
+
+/// Opens a stream of events.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<mpsc::Receiver<Event>>")]
+pub struct Subscribe(pub Caller, pub Option<JobId>);
+
+/// Stops a job; answers once it has stopped.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Job>")]
+pub struct CancelJob(pub Caller, pub JobId);
+
+/// Removes a job; answers once nothing is left of it.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<()>")]
+pub struct DeleteJob(pub Caller, pub JobId);
+
+/// Where a file of a completed job lies.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(FileHead, PathBuf)>")]
+pub struct Locate(pub Caller, pub JobId, pub String);
+
+/// How many jobs are not in a final state.
+#[derive(Debug, Message)]
+#[rtype(result = "usize")]
+pub struct CountActive;
+
+/// Ends all stages so that they can be taken up again; answers once they have ended.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Stop;
+
+impl JobsActor {
+    /// The record, if it exists for the caller.
+    fn seen(&self, caller: Caller, id: &JobId) -> Result<&Record> {
+        self.record(id).filter(|record| caller.sees(record.job.owner)).ok_or_else(|| not_found(id))
+    }
+}
+
+impl Handler<Reserve> for JobsActor {
+    type Result = Result<JobId>;
+
+    fn handle(&mut self, Reserve(options): Reserve, _: &mut Self::Context) -> Self::Result {
+        resolve(&options)?;
+        if self.stopping {
+            return Err(Error::new(ErrorKind::Unavailable, "the daemon is stopping"));
+        }
+        if self.active() >= self.parts.active {
+            return Err(Error::new(
+                ErrorKind::Busy,
+                format!("{} jobs are waiting or running already", self.parts.active),
+            )
+            .hint("try again when some have ended, or raise limits.active_jobs"));
+        }
+        let id = new_id()?;
+        self.reserved += 1;
+        Ok(id)
+    }
+}
+
+impl Handler<Release> for JobsActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Release, _: &mut Self::Context) {
+        self.reserved = self.reserved.saturating_sub(1);
+    }
+}
+
+impl Handler<Accept> for JobsActor {
+    type Result = ResponseActFuture<Self, Result<Job>>;
+
+    fn handle(&mut self, message: Accept, _: &mut Self::Context) -> Self::Result {
+        let record = new_record(self.next, message);
+        self.next += 1;
+        let write = Write::Put(record.key(), record.to_bytes());
+        let library = self.parts.library.clone();
+        let durable = async move { library.call(crate::actors::library::Commit(vec![write])).await? };
+        Box::pin(durable.into_actor(self).map(|result, actor, ctx| {
+            actor.reserved = actor.reserved.saturating_sub(1);
+            result?;
+            let job = record.job.clone();
+            tracing::info!(job = %job.id, owner = job.owner, quality = %job.quality, mode = %job.mode, "job accepted");
+            actor.put(record);
+            actor.schedule(ctx);
+            Ok(job)
+        }))
+    }
+}
+
+fn new_record(seq: u64, Accept { id, caller, name, options }: Accept) -> Record {
+    let options = if options.preview {
+        JobOptions { quality: harmonix_ipc::Quality::Draft, ..options }
+    } else {
+        options
+    };
+    let resolved = resolve(&options);
+    let mut record = Record::new(
+        seq,
+        Job {
+            id,
+            state: JobState::Queued,
+            progress: 0.0,
+            name,
+            owner: caller.uid,
+            input: None,
+            engine: None,
+            device: None,
+            quality: options.quality,
+            mode: options.mode,
+            stems: [].into(),
+            files: Vec::new(),
+            unavailable: resolved.as_ref().map(|resolved| resolved.unavailable.clone()).unwrap_or_default(),
+            analysis: None,
+            lyrics: None,
+            manifest: None,
+            events: Vec::new(),
+            error: None,
+            created_at: now(),
+            started_at: None,
+            finished_at: None,
+            options,
+        },
+    );
+    if let Some(model) = resolved.ok().and_then(|resolved| resolved.instead_of) {
+        record.note(
+            "fallback",
+            format!("quality {} means the model {model}, which this version cannot run: the built-in engine computes instead", record.job.quality),
+        );
+    }
+    record
+}
+
+impl Handler<List> for JobsActor {
+    type Result = MessageResult<List>;
+
+    fn handle(&mut self, List(caller, list): List, _: &mut Self::Context) -> Self::Result {
+        let wanted = |job: &&Job| {
+            caller.sees(job.owner) && (list.states.is_empty() || list.states.contains(&job.state))
+        };
+        let all: Vec<_> = self.records.values().map(|record| &record.job).filter(wanted).collect();
+        let limit = list.limit.unwrap_or(DEFAULT_PAGE).min(PAGE);
+        let newest = all[all.len().saturating_sub(limit)..].iter().map(|job| (*job).clone()).collect();
+        MessageResult(JobList { jobs: newest, total: all.len() })
+    }
+}
+
+impl Handler<Get> for JobsActor {
+    type Result = Result<Job>;
+
+    fn handle(&mut self, Get(caller, id): Get, _: &mut Self::Context) -> Self::Result {
+        Ok(self.seen(caller, &id)?.job.clone())
+    }
+}
+
+impl Handler<Subscribe> for JobsActor {
+    type Result = Result<mpsc::Receiver<Event>>;
+
+    fn handle(&mut self, Subscribe(caller, job): Subscribe, _: &mut Self::Context) -> Self::Result {
+        if let Some(id) = &job {
+            self.seen(caller, id)?;
+        }
+        let wanted = |record: &&Record| {
+            caller.sees(record.job.owner) && job.as_ref().is_none_or(|id| *id == record.job.id)
+        };
+        let jobs = self.records.values().filter(wanted).map(|record| record.job.clone()).collect();
+        Ok(self.watchers.add(caller, job, Event::Snapshot { jobs }))
+    }
+}
+
+impl Handler<CancelJob> for JobsActor {
+    type Result = ResponseActFuture<Self, Result<Job>>;
+
+    fn handle(&mut self, CancelJob(caller, id): CancelJob, ctx: &mut Self::Context) -> Self::Result {
+        let ended = self.seen(caller, &id).and_then(|record| match record.job.state {
+            state if state.is_final() => {
+                Err(Error::new(ErrorKind::Conflict, format!("job {id} is {state} already"))
+                    .hint("`delete` removes it"))
+            }
+            _ => Ok(()),
+        });
+        if let Err(error) = ended {
+            return Box::pin(actix::fut::ready(Err(error)));
+        }
+        let done = self.end(&id, End::Cancel, ctx);
+        Box::pin(wait(done).into_actor(self).map(move |result, actor, _| {
+            result?;
+            Ok(actor.seen(caller, &id)?.job.clone())
+        }))
+    }
+}
+
+impl Handler<DeleteJob> for JobsActor {
+    type Result = ResponseActFuture<Self, Result<()>>;
+
+    fn handle(&mut self, DeleteJob(caller, id): DeleteJob, ctx: &mut Self::Context) -> Self::Result {
+        if let Err(error) = self.seen(caller, &id) {
+            return Box::pin(actix::fut::ready(Err(error)));
+        }
+        Box::pin(wait(self.end(&id, End::Delete, ctx)).into_actor(self))
+    }
+}
+
+async fn wait(done: oneshot::Receiver<Result<()>>) -> Result<()> {
+    done.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the queue broke off")))
+}
+
+impl Handler<Locate> for JobsActor {
+    type Result = Result<(FileHead, PathBuf)>;
+
+    fn handle(&mut self, Locate(caller, id, output): Locate, _: &mut Self::Context) -> Self::Result {
+        let job = &self.seen(caller, &id)?.job;
+        if job.state != JobState::Completed {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("job {id} is {}: it has no outputs", job.state),
+            ));
+        }
+        let name =
+            if output == "manifest" { Some(MANIFEST.to_owned()) } else { job.stems.get(&output).cloned() };
+        let name = name.ok_or_else(|| {
+            let names = job.stems.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            Error::new(ErrorKind::NotFound, "the job has no such output")
+                .hint(format!("one of {names}, manifest"))
+        })?;
+        let path = self.parts.folders.job(&id).out().join(&name);
+        let meta = std::fs::metadata(&path)
+            .map_err(|error| Error::io(ErrorKind::Internal, "the output cannot be read", &error))?;
+        Ok((FileHead { name, bytes: meta.len() }, path))
+    }
+}
+
+impl Handler<CountActive> for JobsActor {
+    type Result = usize;
+
+    fn handle(&mut self, _: CountActive, _: &mut Self::Context) -> usize {
+        self.active()
+    }
+}
+
+impl Handler<Stop> for JobsActor {
+    type Result = ResponseActFuture<Self, ()>;
+
+    fn handle(&mut self, _: Stop, _: &mut Self::Context) -> Self::Result {
+        self.stopping = true;
+        self.handles.values().for_each(super::Running::cancel);
+        let stages = self.parts.stages.clone();
+        Box::pin(async move { stages.end_all().await }.into_actor(self))
+    }
+}
+
+impl Handler<Ping> for JobsActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Ping, _: &mut Context<Self>) {}
+}

@@ -1,0 +1,60 @@
+//! The table of configuration keys. The example file and the names of environment variables come from it.
+
+use super::Config;
+
+/// A key: its path, and its text for people.
+pub(super) const KEYS: &[(&str, &str)] = &[
+    ("state_dir", "Where jobs, results and the store live."),
+    ("cache_dir", "Where models live."),
+    ("runtime_dir", "Where the control socket `control.sock` lives."),
+    ("device", "Where models compute: auto, cpu or cuda."),
+    ("log", "What is logged: error, warn, info, debug, trace, or a filter such as `info,harmonixd=debug`."),
+    ("log_format", "Form of the log: auto (the journal under systemd, else text), text, json or journal."),
+    (
+        "socket.mode",
+        "Permissions of the control socket in octal. auto: 0660 for the system's daemon, 0600 for a user's own.",
+    ),
+    ("socket.connections", "Connections at once; more are told `busy`."),
+    (
+        "access.admins",
+        "Ids of users who may see and end everybody's jobs, besides root and the daemon's own user.",
+    ),
+    ("limits.upload_bytes", "Largest input in bytes."),
+    ("limits.upload_idle", "Seconds without a byte after which an upload is given up."),
+    ("limits.duration", "Longest input in seconds; 0 is no limit."),
+    ("limits.channels", "Most channels of an input."),
+    ("limits.sample_rate", "Highest sample rate of an input in hertz."),
+    ("limits.active_jobs", "Jobs that wait or run at once; more are told `busy`."),
+    ("ingest.ffmpeg", "The ffmpeg program, for formats that are not built in; empty: never run it."),
+    ("ingest.parallel", "Inputs that are decoded at once."),
+    (
+        "worker.program",
+        "The harmonix-worker program; empty: look beside harmonixd, then in the package's place.",
+    ),
+    ("worker.idle", "Seconds after which a worker without work is stopped and its memory freed."),
+    ("worker.stall", "Seconds without progress after which a worker counts as hung and is replaced."),
+];
+
+/// The example file: every key with its text and its default, commented out.
+pub fn example() -> String {
+    let defaults = toml::Table::try_from(Config::default()).unwrap_or_default();
+    let mut text = String::from("# Configuration of harmonixd. Every key is shown with its default.\n");
+    let mut section = "";
+    for (path, doc) in KEYS {
+        let (table, key) = path.split_once('.').unwrap_or(("", path));
+        if table != section {
+            section = table;
+            text += &format!("\n[{section}]\n");
+        }
+        let value =
+            if table.is_empty() { defaults.get(key) } else { defaults.get(table).and_then(|t| t.get(key)) };
+        let value = value.map(ToString::to_string).unwrap_or_default();
+        text += &format!("\n# {doc}\n# {}: HARMONIX_{}\n#{key} = {value}\n", "environment", env_name(path));
+    }
+    text
+}
+
+/// `limits.upload_bytes` → `LIMITS_UPLOAD_BYTES`, without the prefix.
+pub(super) fn env_name(path: &str) -> String {
+    path.replace('.', "_").to_uppercase()
+}

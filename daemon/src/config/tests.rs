@@ -1,0 +1,51 @@
+use harmonix_ipc::ErrorKind;
+
+use super::{keys::KEYS, *};
+
+#[test]
+fn every_key_is_documented_and_every_documented_key_exists() {
+    let defaults = toml::Table::try_from(Config::default()).unwrap();
+    let mut paths: Vec<String> = Vec::new();
+    for (key, value) in &defaults {
+        match value.as_table() {
+            Some(section) => paths.extend(section.keys().map(|inner| format!("{key}.{inner}"))),
+            None => paths.push(key.clone()),
+        }
+    }
+    let mut known: Vec<_> = KEYS.iter().map(|(path, _)| (*path).to_owned()).collect();
+    paths.sort();
+    known.sort();
+    assert_eq!(paths, known);
+}
+
+#[test]
+fn the_example_is_valid_also_with_every_key_set() {
+    check(&example(), "example").unwrap();
+    let set: String = example()
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(key) if !key.starts_with(' ') => format!("{key}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    check(&set, "example").unwrap();
+}
+
+#[test]
+fn an_error_names_file_line_and_key() {
+    let cases = [
+        ("device = \"cpu\"\n\ncolour = 1\n", "c.toml: line 3: unknown key `colour`"),
+        ("[limits]\nduration = 5\nuploads = 1\n", "c.toml: line 3: unknown key `limits.uploads`"),
+        ("[socket]\nmode = \"0999\"\n", "c.toml: line 2: `socket.mode`"),
+        ("[limits]\n\nchannels = \"two\"\n", "c.toml: line 3: `limits.channels`"),
+        ("device = \"gpu\"\n", "c.toml: line 1: `device`"),
+        ("[nothing]\nx = 1\n", "c.toml: line 1: unknown key `nothing`"),
+        ("x = = 1\n", "c.toml: line 1:"),
+    ];
+    for (text, expected) in cases {
+        let error = check(text, "c.toml").unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Config);
+        assert!(error.message.starts_with(expected), "{} instead of {expected}", error.message);
+    }
+    check("[limits]\nduration = 5\n", "c.toml").unwrap();
+}

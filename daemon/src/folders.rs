@@ -1,0 +1,96 @@
+//! Where a job's files lie. Names here are ids and fixed words; a user's name never becomes a path.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use harmonix_ipc::JobId;
+
+/// The folder of all jobs.
+#[derive(Debug, Clone)]
+pub struct Folders {
+    jobs: PathBuf,
+}
+
+/// The folder of one job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobFolder(PathBuf);
+
+impl Folders {
+    /// The jobs under a state directory; creates what is missing.
+    pub fn open(state: &Path) -> io::Result<Self> {
+        let jobs = state.join("jobs");
+        fs::create_dir_all(&jobs)?;
+        Ok(Self { jobs })
+    }
+
+    /// The folder of a job.
+    pub fn job(&self, id: &JobId) -> JobFolder {
+        JobFolder(self.jobs.join(&id.0))
+    }
+
+    /// Ids of all folders that are there.
+    pub fn ids(&self) -> io::Result<Vec<JobId>> {
+        let name =
+            |entry: io::Result<fs::DirEntry>| Ok(JobId(entry?.file_name().to_string_lossy().into_owned()));
+        fs::read_dir(&self.jobs)?.map(name).collect()
+    }
+
+    /// The folder that holds the folders, to make their entries durable.
+    pub fn root(&self) -> &Path {
+        &self.jobs
+    }
+}
+
+impl JobFolder {
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The input as it was sent.
+    pub fn source(&self) -> PathBuf {
+        self.0.join("source")
+    }
+
+    /// The input while it is being sent.
+    pub fn incoming(&self) -> PathBuf {
+        self.0.join("source.part")
+    }
+
+    /// Spools and checkpoints, until the job ends.
+    pub fn work(&self) -> PathBuf {
+        self.0.join("work")
+    }
+
+    /// Spools of the stems.
+    pub fn stems(&self) -> PathBuf {
+        self.work().join("stems")
+    }
+
+    /// Verified outputs and the manifest.
+    pub fn out(&self) -> PathBuf {
+        self.0.join("out")
+    }
+
+    /// Removes everything but the outputs.
+    pub fn keep_outputs(&self) -> io::Result<()> {
+        for file in [self.source(), self.incoming()] {
+            ignore_missing(fs::remove_file(file))?;
+        }
+        ignore_missing(fs::remove_dir_all(self.work()))
+    }
+
+    /// Removes everything.
+    pub fn remove(&self) -> io::Result<()> {
+        ignore_missing(fs::remove_dir_all(&self.0))
+    }
+}
+
+fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}

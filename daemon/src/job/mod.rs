@@ -1,0 +1,22 @@
+//! What a job is, and what it does next. Pure: no actor, no file.
+
+mod id;
+mod outcome;
+mod plan;
+mod record;
+mod request;
+#[cfg(test)]
+mod tests;
+
+pub use id::new_id;
+pub use outcome::{Exported, Outcome, apply, resume};
+pub use plan::{Capacity, Step, next_step, schedule};
+pub use record::{Record, Separated};
+pub use request::{Engine, Resolved, resolve};
+
+/// Seconds since the Unix epoch.
+pub fn now() -> f64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
+}

@@ -1,0 +1,129 @@
+//! What the end of a stage makes of a job.
+
+use harmonix_ipc::{Error, ErrorKind, JobState};
+use serde::{Deserialize, Serialize};
+
+use super::{Record, Separated, Step, next_step};
+use crate::audio::Ingested;
+
+/// Most workers that may die under a job without a new checkpoint between them.
+const CRASHES: u32 = 2;
+
+/// Most times in a row that the daemon may go down while it decodes or encodes the same job.
+const INTERRUPTIONS: u32 = 3;
+
+/// What export made: verified files and their manifest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Exported {
+    /// Files, gain and residual.
+    pub audio: harmonix_ipc::Exported,
+    /// File name of the manifest.
+    pub manifest: String,
+}
+
+/// How a stage ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// The spools of the mixture are durable.
+    Ingested(Box<Ingested>),
+    /// The spools of the stems are durable.
+    Separated(Box<Separated>),
+    /// The outputs are verified and durable.
+    Exported(Box<Exported>),
+    /// The worker died or hung.
+    Crashed {
+        /// How, e.g. by which signal.
+        error: Error,
+        /// Whether a checkpoint was reached before.
+        progressed: bool,
+    },
+    /// The stage failed; trying again would not help.
+    Failed(Error),
+    /// The daemon stops: the stage is to be taken up again.
+    Interrupted,
+}
+
+/// Moves a job on.
+pub fn apply(record: &mut Record, outcome: Outcome) {
+    record.interruptions = 0;
+    record.job.state = JobState::Queued;
+    match outcome {
+        Outcome::Ingested(ingested) => ingest(record, *ingested),
+        Outcome::Separated(separated) => {
+            record.job.engine = Some(separated.model.id.clone());
+            record.job.device = Some(separated.device.clone());
+            record.advance(Step::Separate.span().1);
+            record.separated = Some(*separated);
+        }
+        Outcome::Exported(exported) => export(record, *exported),
+        Outcome::Crashed { error, progressed } => {
+            record.crashes = if progressed { 1 } else { record.crashes + 1 };
+            if record.crashes < CRASHES {
+                record.note("retried", error.message);
+            } else {
+                record.finish(JobState::Failed, Some(error.cause("the worker died twice at the same place")));
+            }
+        }
+        Outcome::Failed(error) => record.finish(JobState::Failed, Some(error)),
+        Outcome::Interrupted => {}
+    }
+}
+
+fn ingest(record: &mut Record, ingested: Ingested) {
+    if ingested.converted {
+        record.note("converted", "ffmpeg decoded the input");
+    }
+    if let Some(channels) = ingested.downmixed_from {
+        record.note("downmixed", format!("{channels} channels were mixed down to stereo (ITU-R BS.775)"));
+    }
+    if let Some(seconds) = ingested.preview {
+        record.note("preview", format!("only the first {seconds} s were taken"));
+    }
+    for warning in &ingested.warnings {
+        record.note("warning", warning.clone());
+    }
+    record.job.input = Some(ingested.probe.clone());
+    record.advance(Step::Ingest.span().1);
+    record.ingested = Some(ingested);
+}
+
+fn export(record: &mut Record, exported: Exported) {
+    if exported.audio.gain_db != 0.0 {
+        let gain = exported.audio.gain_db;
+        record.note("gain", format!("all outputs were lowered by {:.2} dB so that none clips", -gain));
+    }
+    for warning in &exported.audio.warnings {
+        record.note("warning", warning.clone());
+    }
+    record.job.stems =
+        exported.audio.files.iter().map(|file| (file.stem.clone(), file.file.clone())).collect();
+    record.job.files = exported.audio.files;
+    record.job.manifest = Some(exported.manifest);
+    record.advance(1.0);
+    record.finish(JobState::Completed, None);
+}
+
+/// Takes a job up again after the daemon was started. It goes on where its last finished stage or checkpoint
+/// left it; one that brings the daemon down again and again fails.
+pub fn resume(record: &mut Record) {
+    let state = record.job.state;
+    let Some(step) = next_step(record) else { return };
+    if state != step.state() {
+        return;
+    }
+    record.job.state = JobState::Queued;
+    // a separation runs in a process of its own and cannot bring the daemon down
+    if step != Step::Separate {
+        record.interruptions += 1;
+    }
+    if record.interruptions >= INTERRUPTIONS {
+        let what = format!("the daemon went down {INTERRUPTIONS} times while the job was {state}");
+        record.finish(JobState::Failed, Some(Error::new(ErrorKind::Internal, what)));
+    } else {
+        record.note("resumed", format!("the daemon was restarted while the job was {state}"));
+    }
+}
+
+#[cfg(test)]
+#[path = "outcome_tests.rs"]
+mod tests;

@@ -1,0 +1,104 @@
+use super::*;
+use crate::job::tests::{ingested, record, separated};
+
+const ONE: Capacity = Capacity { ingest: 1, ahead: 2, device: 1, export: 1 };
+
+fn ids(starts: &[(JobId, Step)]) -> Vec<(&str, Step)> {
+    starts.iter().map(|(id, step)| (id.0.as_str(), *step)).collect()
+}
+
+#[test]
+fn a_job_goes_through_its_stages_in_order() {
+    let mut job = record(1, "a");
+    assert_eq!(next_step(&job), Some(Step::Ingest));
+    job.ingested = Some(ingested());
+    assert_eq!(next_step(&job), Some(Step::Separate));
+    job.separated = Some(separated());
+    assert_eq!(next_step(&job), Some(Step::Export));
+}
+
+#[test]
+fn a_job_in_a_final_state_or_held_does_nothing() {
+    for state in [JobState::Completed, JobState::Failed, JobState::Cancelled, JobState::Paused] {
+        let mut job = record(1, "a");
+        job.job.state = state;
+        assert_eq!(next_step(&job), None);
+    }
+}
+
+#[test]
+fn the_device_is_leased_to_one_job_in_order_of_submission() {
+    let mut jobs: Vec<_> = ["a", "b", "c"].iter().zip(1..).map(|(id, seq)| record(seq, id)).collect();
+    for job in &mut jobs {
+        job.ingested = Some(ingested());
+    }
+    let none = BTreeMap::new();
+    assert_eq!(ids(&schedule(jobs.iter(), &none, ONE)), [("a", Step::Separate)]);
+    let running = BTreeMap::from([(JobId("a".into()), Step::Separate)]);
+    assert_eq!(ids(&schedule(jobs.iter(), &running, ONE)), []);
+}
+
+#[test]
+fn stages_of_different_jobs_overlap_but_ingest_does_not_run_far_ahead() {
+    let mut jobs: Vec<_> =
+        ["a", "b", "c", "d", "e"].iter().zip(1..).map(|(id, seq)| record(seq, id)).collect();
+    jobs[0].ingested = Some(ingested());
+    jobs[0].separated = Some(separated());
+    jobs[1].ingested = Some(ingested());
+    let none = BTreeMap::new();
+    let starts = schedule(jobs.iter(), &none, ONE);
+    assert_eq!(ids(&starts), [("a", Step::Export), ("b", Step::Separate), ("c", Step::Ingest)]);
+    jobs[2].ingested = Some(ingested());
+    jobs[3].ingested = Some(ingested());
+    let running = BTreeMap::from([(JobId("b".into()), Step::Separate)]);
+    assert_eq!(ids(&schedule(jobs[1..].iter(), &running, ONE)), [], "two wait for the device already");
+}
+
+#[test]
+fn random_worlds_never_exceed_the_capacity_and_never_stall() {
+    let mut seed = 1_u64;
+    let mut random = |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    for _ in 0..2000 {
+        let capacity = Capacity {
+            ingest: 1 + random(3) as usize,
+            ahead: 1 + random(3) as usize,
+            device: 1,
+            export: 1 + random(2) as usize,
+        };
+        let mut jobs: Vec<_> = (0..random(12)).map(|seq| record(seq, &format!("j{seq:02}"))).collect();
+        let mut running: BTreeMap<JobId, Step> = BTreeMap::new();
+        let mut left = 0;
+        for _ in 0..200 {
+            for (id, step) in schedule(jobs.iter(), &running, capacity) {
+                assert_eq!(running.insert(id, step), None, "a job was started twice");
+            }
+            let busy = |step| running.values().filter(|s| **s == step).count();
+            assert!(
+                busy(Step::Ingest) <= capacity.ingest
+                    && busy(Step::Separate) <= 1
+                    && busy(Step::Export) <= capacity.export
+            );
+            left = jobs.iter().filter(|job| !job.job.state.is_final()).count();
+            let Some((id, step)) = running
+                .iter()
+                .nth(random(running.len().max(1) as u64) as usize)
+                .map(|(i, s)| (i.clone(), *s))
+            else {
+                break;
+            };
+            running.remove(&id);
+            let job = jobs.iter_mut().find(|job| job.job.id == id).unwrap();
+            match (random(8), step) {
+                (0, _) => job.job.state = JobState::Failed,
+                (1, _) => {}
+                (_, Step::Ingest) => job.ingested = Some(ingested()),
+                (_, Step::Separate) => job.separated = Some(separated()),
+                (_, Step::Export) => job.job.state = JobState::Completed,
+            }
+        }
+        assert_eq!(left, 0, "jobs are left and nothing runs");
+    }
+}

@@ -1,0 +1,94 @@
+use harmonix_engine::{Layout, ModelInfo, Summary};
+use harmonix_ipc::{Error, ErrorKind, Job, JobEvent, JobState, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::audio::Ingested;
+
+/// Version of [`Record`] that this daemon writes. Every older one opens for ever: see the fixtures of the tests.
+const VERSION: u32 = 1;
+
+/// Most events that a job keeps; the oldest go first.
+const EVENTS: usize = 64;
+
+/// What a separation left: the stems' spools and how they came to be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Separated {
+    /// The model.
+    pub model: ModelInfo,
+    /// Where it computed, e.g. `cpu`.
+    pub device: String,
+    /// Segments, overlap, shifts, seed.
+    pub layout: Layout,
+    /// What was done.
+    pub summary: Summary,
+}
+
+/// A job as the store keeps it: what clients see, and what each finished stage handed on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Version of this structure.
+    pub v: u32,
+    /// Place in the order of submission.
+    pub seq: u64,
+    /// What clients see.
+    pub job: Job,
+    /// What ingest found; set once its spools are durable.
+    pub ingested: Option<Ingested>,
+    /// What separation did; set once its spools are durable.
+    pub separated: Option<Separated>,
+    /// Workers that died under this job since its last checkpoint.
+    pub crashes: u32,
+    /// Times in a row that the daemon itself went down while this job was in the stage it is in now.
+    pub interruptions: u32,
+}
+
+impl Record {
+    /// A job that was just accepted.
+    pub fn new(seq: u64, job: Job) -> Self {
+        Self { v: VERSION, seq, job, ingested: None, separated: None, crashes: 0, interruptions: 0 }
+    }
+
+    /// The key in the store; keys sort by submission.
+    pub fn key(&self) -> String {
+        format!("{}{:020}", Self::PREFIX, self.seq)
+    }
+
+    /// What the keys of all records begin with.
+    pub const PREFIX: &str = "job/";
+
+    /// The stored form.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads a stored record of any version.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let record: Self = serde_json::from_slice(bytes)
+            .map_err(|error| Error::new(ErrorKind::Internal, "a stored job cannot be read").cause(error))?;
+        if record.v > VERSION {
+            return Err(Error::new(ErrorKind::Internal, format!("a stored job is of version {}", record.v))
+                .hint("it was written by a newer harmonixd: install that one again"));
+        }
+        Ok(record)
+    }
+
+    /// Notes something worth telling.
+    pub fn note(&mut self, kind: &str, message: impl Into<String>) {
+        if self.job.events.len() == EVENTS {
+            self.job.events.remove(0);
+        }
+        self.job.events.push(JobEvent { at: super::now(), kind: kind.into(), message: message.into() });
+    }
+
+    /// Moves the progress on; it never falls.
+    pub fn advance(&mut self, progress: f64) {
+        self.job.progress = self.job.progress.max(progress.clamp(0.0, 1.0));
+    }
+
+    /// Ends the job.
+    pub fn finish(&mut self, state: JobState, error: Option<Error>) {
+        self.job.state = state;
+        self.job.error = error;
+        self.job.finished_at = Some(super::now());
+    }
+}

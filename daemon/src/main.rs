@@ -1,0 +1,5 @@
+//! `harmonixd`, the Harmonix daemon.
+
+fn main() -> std::process::ExitCode {
+    harmonixd::run()
+}

@@ -1,0 +1,92 @@
+//! `manifest.json`: everything from which a job can be verified and repeated.
+
+use std::collections::BTreeMap;
+
+use harmonix_ipc::{JobId, JobOptions, Probe, StemFile};
+use serde::Serialize;
+
+use crate::{
+    actors::export::Export,
+    audio,
+    job::{Resolved, Separated},
+};
+
+/// File name of the manifest.
+pub const MANIFEST: &str = "manifest.json";
+
+/// The manifest of a job. No times and no host: the same input, model and settings give the same bytes but for `job`.
+#[derive(Debug, Serialize)]
+pub struct Manifest<'a> {
+    version: u32,
+    harmonix: &'static str,
+    job: &'a JobId,
+    input: Input<'a>,
+    settings: &'a JobOptions,
+    /// The model that the preset names, when another one computed.
+    instead_of: Option<&'static str>,
+    engine: &'a Separated,
+    precision: &'static str,
+    /// Output → the model's stems that it is the sum of.
+    outputs: BTreeMap<&'a str, Vec<&'a str>>,
+    unavailable: &'a [String],
+    gain_db: f64,
+    /// Level of mixture − Σ stems before and after the residual was spread, in dBFS; null is silence.
+    residual_before_dbfs: Option<f64>,
+    residual_after_dbfs: Option<f64>,
+    files: &'a [StemFile],
+    warnings: &'a [String],
+}
+
+#[derive(Debug, Serialize)]
+struct Input<'a> {
+    name: &'a str,
+    probe: &'a Probe,
+    /// BLAKE3 of the decoded audio.
+    pcm_blake3: &'a str,
+    gain: f64,
+    preview: Option<f64>,
+    converted: bool,
+    downmixed_from: Option<u16>,
+}
+
+impl<'a> Manifest<'a> {
+    /// The manifest of an export.
+    pub fn new(export: &'a Export, resolved: &'a Resolved, audio: &'a harmonix_ipc::Exported) -> Self {
+        let Export { ingested, separated, .. } = export;
+        let sources = &separated.model.sources;
+        let parts =
+            |output: &'a audio::Output| output.parts.iter().map(|part| sources[*part].as_str()).collect();
+        Self {
+            version: 1,
+            harmonix: env!("CARGO_PKG_VERSION"),
+            job: export.running.job(),
+            input: Input {
+                name: &export.name,
+                probe: &ingested.probe,
+                pcm_blake3: &ingested.pcm_hash,
+                gain: ingested.input_gain,
+                preview: ingested.preview,
+                converted: ingested.converted,
+                downmixed_from: ingested.downmixed_from,
+            },
+            settings: &export.options,
+            instead_of: resolved.instead_of,
+            engine: separated,
+            precision: "f32",
+            outputs: resolved.outputs.iter().map(|output| (output.name.as_str(), parts(output))).collect(),
+            unavailable: &resolved.unavailable,
+            gain_db: audio.gain_db,
+            residual_before_dbfs: audio.residual_before_dbfs,
+            residual_after_dbfs: audio.residual_after_dbfs,
+            files: &audio.files,
+            warnings: &audio.warnings,
+        }
+    }
+
+    /// The file's content.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
+        bytes.push(b'\n');
+        bytes
+    }
+}

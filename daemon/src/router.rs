@@ -1,0 +1,136 @@
+//! The only place that knows what a command does. Transports bring requests and carry the [`Outcome`] back.
+
+use std::{path::PathBuf, rc::Rc, time::Instant};
+
+use harmonix_ipc::{
+    Access, ConfigText, DaemonStatus, Done, Error, ErrorKind, Event, FileHead, Greeting, Hello, JobList,
+    PROTOCOL, Reply, Request, Result, Submit,
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    actors::{
+        Slot,
+        health::{AskHealth, HealthActor},
+        jobs::{CancelJob, CountActive, DeleteJob, Get, JobsActor, List, Locate, Parts, Reserve, Subscribe},
+        separator::AskWorker,
+    },
+    caller::Caller,
+    config::{self, Config},
+    doctor,
+    upload::Upload,
+};
+
+/// What a command comes to.
+pub enum Outcome {
+    /// One reply.
+    Reply(Reply),
+    /// The client sends bytes, and then there is a reply.
+    Upload(Upload),
+    /// A reply, then the bytes of that file.
+    Download(FileHead, PathBuf),
+    /// Events until one side closes.
+    Stream(mpsc::Receiver<Event>),
+}
+
+/// Everything that commands work with.
+#[derive(Clone)]
+pub struct Router {
+    /// The configuration in force.
+    pub config: Rc<Config>,
+    /// The queue.
+    pub jobs: Slot<JobsActor>,
+    /// What the queue works with.
+    pub parts: Parts,
+    /// How the actors are.
+    pub health: Slot<HealthActor>,
+    /// When the daemon started.
+    pub started: Instant,
+}
+
+/// What the daemon says of itself.
+pub fn greeting() -> Greeting {
+    Greeting { protocol: PROTOCOL, server: concat!("harmonixd ", env!("CARGO_PKG_VERSION")).into() }
+}
+
+impl Router {
+    /// Carries a command out for a caller. Access levels of the table are kept here; jobs keep their owners'.
+    pub async fn route(&self, caller: Caller, request: Request) -> Result<Outcome> {
+        if request.info().access == Access::Admin {
+            caller.require_admin()?;
+        }
+        let reply = match request {
+            Request::Hello(Hello { protocol: PROTOCOL }) => Reply::Hello(greeting()),
+            Request::Hello(Hello { protocol }) => {
+                return Err(Error::new(
+                    ErrorKind::InvalidRequest,
+                    format!("protocol {protocol} is not spoken here, only {PROTOCOL}"),
+                )
+                .hint("install client and daemon of the same release"));
+            }
+            Request::Status(_) => Reply::Status(self.status().await?),
+            Request::Doctor(_) => Reply::Doctor(doctor::examine(&self.config, &self.parts).await),
+            Request::Submit(submit) => return self.submit(caller, submit).await.map(Outcome::Upload),
+            Request::ListJobs(list) => {
+                let JobList { jobs, total } = self.jobs.call(List(caller, list)).await?;
+                Reply::Jobs(JobList { jobs, total })
+            }
+            Request::Show(show) => Reply::Job(self.jobs.call(Get(caller, show.job)).await??),
+            Request::Watch(watch) => {
+                return Ok(Outcome::Stream(self.jobs.call(Subscribe(caller, watch.job)).await??));
+            }
+            Request::Cancel(cancel) => Reply::Job(self.jobs.call(CancelJob(caller, cancel.job)).await??),
+            Request::Delete(delete) => {
+                self.jobs.call(DeleteJob(caller, delete.job)).await??;
+                Reply::Done(Done {})
+            }
+            Request::Fetch(fetch) => {
+                let (head, path) = self.jobs.call(Locate(caller, fetch.job, fetch.output)).await??;
+                return Ok(Outcome::Download(head, path));
+            }
+            Request::ConfigShow(_) => {
+                let text = toml::to_string(&*self.config)
+                    .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
+                Reply::Config(ConfigText { text })
+            }
+            Request::ConfigCheck(check) => {
+                config::check(&check.text, "the configuration")?;
+                Reply::Done(Done {})
+            }
+        };
+        Ok(Outcome::Reply(reply))
+    }
+
+    async fn submit(&self, caller: Caller, Submit { name, size, options }: Submit) -> Result<Upload> {
+        let limit = self.config.limits.upload_bytes;
+        if let Some(size) = size.filter(|size| *size > limit) {
+            return Err(crate::upload::too_large(size, limit));
+        }
+        if name.len() > 4096 || name.contains('\0') {
+            return Err(Error::new(ErrorKind::InvalidRequest, "the name is too long or holds a zero byte"));
+        }
+        let id = self.jobs.call(Reserve(options.clone())).await??;
+        Upload::begin(self.jobs.clone(), self.parts.folders.job(&id), id, caller, name, options, limit).await
+    }
+
+    async fn status(&self) -> Result<DaemonStatus> {
+        Ok(DaemonStatus {
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            uptime: self.started.elapsed().as_secs_f64(),
+            rss: resident().unwrap_or(0),
+            active: self.jobs.call(CountActive).await?,
+            capacity: self.config.limits.active_jobs,
+            engine: "spectral".into(),
+            worker: self.parts.separator.call(AskWorker).await?,
+            actors: self.health.call(AskHealth).await?,
+        })
+    }
+}
+
+/// Resident memory of this process in bytes.
+fn resident() -> Option<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}

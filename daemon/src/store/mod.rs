@@ -1,0 +1,59 @@
+//! Records that survive crashes and power cuts.
+
+mod sled_store;
+
+use harmonix_ipc::Result;
+
+pub use sled_store::SledStore;
+
+/// One change of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Write {
+    /// Sets the record of that key.
+    Put(String, Vec<u8>),
+    /// Removes the record of that key, if there is one.
+    Delete(String),
+}
+
+/// A key-value store with durable commits. One thread owns it.
+pub trait Store: Send {
+    /// Applies all writes or none. What it returned for is on disk: it survives `kill -9` and a power cut.
+    fn commit(&mut self, batch: &[Write]) -> Result<()>;
+
+    /// The record of that key.
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
+
+    /// Every record whose key begins with `prefix`, in order of the keys.
+    fn scan(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_committed_is_there_after_opening_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |key: &str, value: &str| Write::Put(key.into(), value.into());
+        {
+            let mut store = SledStore::open(dir.path()).unwrap();
+            store.commit(&[put("job/b", "2"), put("job/a", "1"), put("user/a", "3")]).unwrap();
+            store.commit(&[put("job/a", "4"), Write::Delete("job/none".into())]).unwrap();
+        }
+        let store = SledStore::open(dir.path()).unwrap();
+        assert_eq!(
+            store.scan("job/").unwrap(),
+            [("job/a".into(), b"4".to_vec()), ("job/b".into(), b"2".to_vec())]
+        );
+        assert_eq!(store.get("user/a").unwrap(), Some(b"3".to_vec()));
+        assert_eq!(store.get("user/b").unwrap(), None);
+    }
+
+    #[test]
+    fn a_second_opener_is_told_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let _first = SledStore::open(dir.path()).unwrap();
+        let error = SledStore::open(dir.path()).map(drop).unwrap_err();
+        assert_eq!(error.kind, harmonix_ipc::ErrorKind::Conflict);
+    }
+}

@@ -1,0 +1,3 @@
+//! How requests come in. A transport knows no command: it carries them to the [`Router`](crate::router::Router).
+
+pub mod unix;

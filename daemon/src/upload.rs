@@ -1,0 +1,118 @@
+//! An input on its way in: from the transport's bytes to an accepted job. Dropped before that, nothing is left of it.
+
+use std::io;
+
+use harmonix_engine::durable;
+use harmonix_ipc::{Error, ErrorKind, Job, JobId, JobOptions, Result};
+use tokio::{fs::File, io::AsyncWriteExt};
+
+use crate::{
+    actors::{
+        Slot, compute,
+        jobs::{Accept, JobsActor, Release},
+    },
+    caller::Caller,
+    folders::JobFolder,
+};
+
+/// An upload with its place in the queue.
+pub struct Upload {
+    jobs: Slot<JobsActor>,
+    folder: JobFolder,
+    accept: Option<Accept>,
+    file: File,
+    bytes: u64,
+    limit: u64,
+}
+
+/// The refusal of an input of `size` bytes.
+pub(crate) fn too_large(size: u64, limit: u64) -> Error {
+    Error::new(ErrorKind::TooLarge, format!("the input has {size} bytes or more, the limit is {limit}"))
+        .hint("raise limits.upload_bytes, or send a compressed file such as FLAC")
+}
+
+impl Upload {
+    /// Opens the file of a job whose place is reserved.
+    pub(crate) async fn begin(
+        jobs: Slot<JobsActor>,
+        folder: JobFolder,
+        id: JobId,
+        caller: Caller,
+        name: String,
+        options: JobOptions,
+        limit: u64,
+    ) -> Result<Self> {
+        let place = folder.clone();
+        let opened = compute(move || {
+            let open = || {
+                std::fs::create_dir(place.path())?;
+                std::fs::File::create_new(place.incoming())
+            };
+            open().map_err(|error| storage(&error))
+        });
+        match opened.await {
+            Ok(file) => {
+                let accept = Some(Accept { id, caller, name, options });
+                Ok(Self { jobs, folder, accept, file: File::from_std(file), bytes: 0, limit })
+            }
+            Err(error) => {
+                jobs.addr().do_send(Release);
+                let _ = folder.remove();
+                Err(error)
+            }
+        }
+    }
+
+    /// Most bytes that are taken.
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// Takes the next bytes: [`ErrorKind::TooLarge`] as soon as there are too many.
+    pub async fn write(&mut self, data: &[u8]) -> Result<()> {
+        self.bytes += data.len() as u64;
+        if self.bytes > self.limit {
+            return Err(too_large(self.bytes, self.limit));
+        }
+        self.file.write_all(data).await.map_err(|error| storage(&error))
+    }
+
+    /// All bytes are there: makes them durable, then the job.
+    pub async fn finish(mut self) -> Result<Job> {
+        if self.bytes == 0 {
+            return Err(Error::new(ErrorKind::AudioLoad, "the input is empty"));
+        }
+        self.file.flush().await.map_err(|error| storage(&error))?;
+        self.file.sync_all().await.map_err(|error| storage(&error))?;
+        let folder = self.folder.clone();
+        compute(move || {
+            let publish = || -> io::Result<()> {
+                durable::publish(&folder.incoming(), &folder.source())?;
+                folder.path().parent().map_or(Ok(()), durable::sync_dir)
+            };
+            publish().map_err(|error| storage(&error))
+        })
+        .await?;
+        let accept = self.accept.take().ok_or_else(|| Error::new(ErrorKind::Internal, "accepted twice"))?;
+        let accepted = self.jobs.call(accept).await.and_then(|accepted| accepted);
+        if accepted.is_err() {
+            let _ = self.folder.remove();
+        }
+        accepted
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if self.accept.take().is_some() {
+            self.jobs.addr().do_send(Release);
+            if let Err(error) = self.folder.remove() {
+                tracing::warn!(%error, "an upload that was given up cannot be removed");
+            }
+        }
+    }
+}
+
+fn storage(error: &io::Error) -> Error {
+    Error::io(ErrorKind::Internal, "the input cannot be stored", error)
+}
