@@ -5,6 +5,7 @@
 //! - [`decode`] reads any file back, independently of the daemon's own decoder;
 //! - [`metrics`] compares signals: SDR, levels, lag, null;
 //! - [`picture`] draws a mixture and its stems;
+//! - [`harness`] runs real daemons;
 //! - [`eval`] measures a separation program against true stems.
 //!
 //! All audio is a [`Signal`]: interleaved `f32`, full scale ±1.
@@ -13,6 +14,7 @@ pub mod decode;
 mod error;
 pub mod eval;
 pub mod fixtures;
+pub mod harness;
 pub mod metrics;
 pub mod oracle;
 pub mod picture;

@@ -1,0 +1,14 @@
+//! End-to-end tests: real daemons, real workers, the real client. Names in brackets are features of the catalogue.
+
+mod access;
+mod cancel;
+mod config;
+mod crash;
+mod faults;
+mod inputs;
+mod load;
+mod memory;
+mod outputs;
+mod protocol;
+mod shape;
+mod support;

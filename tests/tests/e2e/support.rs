@@ -1,0 +1,51 @@
+//! Songs and shorthand for the tests.
+
+use std::{collections::BTreeMap, path::Path};
+
+use harmonix_ipc::{Format, JobOptions, Quality};
+use harmonix_tests::{
+    Signal, decode,
+    fixtures::{SampleFormat, Tags, wav},
+    synth,
+};
+
+/// A synthesised piece as a 24-bit WAV.
+pub fn song(seconds: f64) -> Vec<u8> {
+    wav(&synth::song(seconds, 1).mixture(), SampleFormat::I24, &Tags::default())
+}
+
+/// A piece that plays long enough to be interrupted: several segments.
+pub fn long_song() -> Vec<u8> {
+    wav(&synth::song(100.0, 2).mixture(), SampleFormat::I16, &Tags::default())
+}
+
+/// A second of noise, for when the content does not matter.
+pub fn blip(rate: u32, channels: usize) -> Vec<u8> {
+    wav(&noise(rate, channels, 1.0), SampleFormat::I24, &Tags::default())
+}
+
+/// Noise with a rhythm, as a signal.
+pub fn noise(rate: u32, channels: usize, seconds: f64) -> Signal {
+    let mut signal = synth::generators::noise(rate, channels, seconds, 0.25, 5);
+    signal.add(&synth::generators::sine(rate, channels, seconds, 220.0, 0.25));
+    signal
+}
+
+/// Draft quality in that format.
+pub fn draft(format: Format) -> JobOptions {
+    JobOptions { quality: Quality::Draft, format, ..JobOptions::default() }
+}
+
+/// Decodes every `<name>_<stem>.<ext>` of a folder: stem → signal.
+pub fn stems_in(dir: &Path) -> BTreeMap<String, Signal> {
+    let mut stems = BTreeMap::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "wav" || e == "flac") {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            let stem = name.rsplit('_').next().unwrap().to_owned();
+            stems.insert(stem, decode::decode(&path).unwrap());
+        }
+    }
+    stems
+}
