@@ -23,6 +23,7 @@ use symphonia::core::{
     io::MediaSourceStream,
     meta::MetadataOptions,
     packet::Packet,
+    units::Duration,
 };
 
 use super::{
@@ -52,7 +53,7 @@ pub struct Stream {
     pub layout: Channels,
     /// Bits of a sample where the codec keeps samples as they are.
     pub bit_depth: Option<u16>,
-    /// Frames that the container's header promises.
+    /// Frames that the container's header promises, at least.
     pub promised: Option<u64>,
 }
 
@@ -222,14 +223,17 @@ impl Decoder {
             // What is kept of these is known with the sample rate. Without a LAME tag, or in a bare stream, the
             // number of frames is an estimate from the bit rate.
             "isomp4" | "mp3" | "mp2" | "mp1" | "adts" | "aac" => None,
-            _ => track.num_frames.filter(|frames| *frames > 0),
-        };
-        let bits = parameters.bits_per_sample.or(parameters.bits_per_coded_sample);
-        let lossless = !matches!(decoder.codec_info().short_name, "mp1" | "mp2" | "mp3" | "aac" | "vorbis");
+            // Some writers count the last packet as a full one, whatever it holds.
+            "caf" => track
+                .num_frames
+                .map(|frames| frames.saturating_sub(parameters.max_frames_per_packet.unwrap_or(4_096))),
+            _ => track.num_frames,
+        }
+        .filter(|frames| *frames > 0);
         let stream = Stream {
             container: container.to_owned(),
             codec: decoder.codec_info().short_name.to_owned(),
-            bit_depth: bits.filter(|_| lossless).and_then(|bits| bits.try_into().ok()),
+            bit_depth: bit_depth(decoder.codec_info().short_name, &parameters),
             promised,
             ..Stream::default()
         };
@@ -407,6 +411,19 @@ fn make_decoder(
     })
 }
 
+/// Bits of a sample where the codec keeps samples as they are: by the header, or by the name of a kind of PCM.
+fn bit_depth(codec: &str, parameters: &AudioCodecParameters) -> Option<u16> {
+    let by_name = codec.strip_prefix("pcm_").and_then(|kind| {
+        let digits: String = kind.chars().skip(1).take_while(char::is_ascii_digit).collect();
+        digits.parse().ok()
+    });
+    let said = parameters.bits_per_sample.or(parameters.bits_per_coded_sample);
+    // The sixth byte of ALAC's magic cookie.
+    let cookie = parameters.extra_data.as_ref().filter(|_| codec == "alac").and_then(|cookie| cookie.get(5));
+    let said = said.and_then(|bits| bits.try_into().ok()).or(by_name).or(cookie.map(|bits| u16::from(*bits)));
+    said.filter(|_| codec.starts_with("pcm_") || matches!(codec, "flac" | "alac"))
+}
+
 /// By the LAME tag, if there is one.
 fn mp3_trim(track: &Track) -> Trim {
     match (track.delay, track.num_frames) {
@@ -426,7 +443,7 @@ fn mp4_trim(file: &File, format: &mut dyn FormatReader, track: &Track, warnings:
     let scale = track.time_base.map(|base| base.denom.get());
     let part = |skip, keep| Trim { skip, keep: Some(keep), slack: None, scale };
     // A fragmented file does not say its length in front.
-    let total = track.duration.map(|ticks| ticks.get()).filter(|ticks| *ticks > 0);
+    let total = track.duration.map(Duration::get).filter(|ticks| *ticks > 0);
     if let Some((delay, frames)) = itunes_gapless(format)
         && total.is_none_or(|total| delay.saturating_add(frames) <= total)
     {
@@ -436,7 +453,9 @@ fn mp4_trim(file: &File, format: &mut dyn FormatReader, track: &Track, warnings:
         warnings.push("the file has several edits: the whole track was kept".to_owned());
         None
     });
-    let Some(total) = total else { return Trim::default() };
+    let Some(total) = total else {
+        return Trim { skip: edit.map_or(0, |edit| edit.start), scale, ..Trim::default() };
+    };
     let Some(edit) = edit.filter(|edit| edit.start < total) else { return part(0, total) };
     let rest = total - edit.start;
     // The edit's length counts in ticks of the movie, which are coarse: within one tick the track is right.

@@ -82,10 +82,9 @@ fn flipped_bits_cost_an_error_or_a_warning() {
             for _ in 0..=round % 4 {
                 broken[random() as usize % span] ^= 1 << (random() % 8);
             }
-            if let Err(error) = bench.ingest(&bench.write("broken", &broken)) {
-                if error.kind != ErrorKind::InvalidRequest {
-                    check(&bench, &error, &format!("{name} round {round}"));
-                }
+            match bench.ingest(&bench.write("broken", &broken)) {
+                Err(error) => check(&bench, &error, &format!("{name} round {round}")),
+                Ok(ingested) => assert_eq!(bench.mix().len() as u64, 2 * ingested.stats.frames),
             }
         }
     }
@@ -106,7 +105,8 @@ fn headers_that_lie_about_size_cost_nothing() {
             }
             // Total samples: 36 bits, the last of them in bytes 21 to 25 of the file.
             "a.flac" => {
-                lie[21..26].iter_mut().for_each(|b| *b |= if *b == lie_first(&bytes) { 0x0F } else { 0xFF })
+                lie[21] |= 0x0F;
+                lie[22..26].fill(0xFF);
             }
             "moov-first.m4a" => {
                 let table = at(b"stsz");
@@ -126,10 +126,6 @@ fn headers_that_lie_about_size_cost_nothing() {
         check(&bench, &error, name);
         assert_eq!(error.kind, ErrorKind::AudioLoad, "{name}: {error:?}");
     }
-}
-
-fn lie_first(bytes: &[u8]) -> u8 {
-    bytes[21]
 }
 
 #[test]
