@@ -23,12 +23,13 @@ use symphonia::core::{
     io::MediaSourceStream,
     meta::MetadataOptions,
     packet::Packet,
-    units::Duration,
 };
 
 use super::{
+    gapless,
     limits::seconds,
-    mp4, ogg,
+    ogg,
+    refusal::{INSTALL, Refusal, changes, empty, ends_early, incomplete, refused, text, undecodable},
     sniff::{self, Content},
     trim::{Trim, Trimmer},
 };
@@ -68,30 +69,6 @@ impl Default for Stream {
             bit_depth: None,
             promised: None,
         }
-    }
-}
-
-/// Why a file was not decoded, and whether another decoder may do better.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Refusal {
-    /// What to tell the user.
-    pub error: Error,
-    /// True when another decoder may know the format. False when the file itself is at fault.
-    pub another: bool,
-    /// Frames that the header promises, for the other decoder to be held to.
-    pub promised: Option<u64>,
-}
-
-impl Refusal {
-    /// A refusal that another decoder may overturn.
-    fn appealable(error: Error) -> Self {
-        Self { error, another: true, promised: None }
-    }
-}
-
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        Self { error, another: false, promised: None }
     }
 }
 
@@ -215,8 +192,8 @@ impl Decoder {
             }
         }
         let trim = match container {
-            "mp3" => mp3_trim(&track),
-            "isomp4" => mp4_trim(&file, format.as_mut(), &track, &mut warnings),
+            "mp3" => gapless::mp3(&track),
+            "isomp4" => gapless::mp4(&file, format.as_mut(), &track, &mut warnings),
             _ => Trim::default(),
         };
         let promised = match container {
@@ -420,121 +397,7 @@ fn bit_depth(codec: &str, parameters: &AudioCodecParameters) -> Option<u16> {
     let said = parameters.bits_per_sample.or(parameters.bits_per_coded_sample);
     // The sixth byte of ALAC's magic cookie.
     let cookie = parameters.extra_data.as_ref().filter(|_| codec == "alac").and_then(|cookie| cookie.get(5));
+    let cookie = cookie.filter(|bits| matches!(bits, 16 | 20 | 24 | 32));
     let said = said.and_then(|bits| bits.try_into().ok()).or(by_name).or(cookie.map(|bits| u16::from(*bits)));
     said.filter(|_| codec.starts_with("pcm_") || matches!(codec, "flac" | "alac"))
-}
-
-/// By the LAME tag, if there is one.
-fn mp3_trim(track: &Track) -> Trim {
-    match (track.delay, track.num_frames) {
-        (Some(delay), Some(frames)) => Trim {
-            skip: u64::from(delay),
-            keep: Some(frames),
-            // One packet more than the padding: some encoders count a packet too few.
-            slack: Some(u64::from(track.padding.unwrap_or(0)) + 1152),
-            scale: None,
-        },
-        (delay, _) => Trim { skip: u64::from(delay.unwrap_or(0)), ..Trim::default() },
-    }
-}
-
-/// By iTunSMPB, which is exact, or by the edit list together with the length of the track.
-fn mp4_trim(file: &File, format: &mut dyn FormatReader, track: &Track, warnings: &mut Vec<String>) -> Trim {
-    let scale = track.time_base.map(|base| base.denom.get());
-    let part = |skip, keep| Trim { skip, keep: Some(keep), slack: None, scale };
-    // A fragmented file does not say its length in front.
-    let total = track.duration.map(Duration::get).filter(|ticks| *ticks > 0);
-    if let Some((delay, frames)) = itunes_gapless(format)
-        && total.is_none_or(|total| delay.saturating_add(frames) <= total)
-    {
-        return part(delay, frames);
-    }
-    let edit = mp4::edit(file, track.id).unwrap_or_else(|()| {
-        warnings.push("the file has several edits: the whole track was kept".to_owned());
-        None
-    });
-    let Some(total) = total else {
-        return Trim { skip: edit.map_or(0, |edit| edit.start), scale, ..Trim::default() };
-    };
-    let Some(edit) = edit.filter(|edit| edit.start < total) else { return part(0, total) };
-    let rest = total - edit.start;
-    // The edit's length counts in ticks of the movie, which are coarse: within one tick the track is right.
-    let tick = f64::from(edit.track_scale) / f64::from(edit.movie_scale);
-    let wanted = edit.duration as f64 * tick;
-    let cut = edit.duration > 0 && wanted + tick + 1.0 < rest as f64;
-    part(edit.start, if cut { wanted.round() as u64 } else { rest })
-}
-
-/// Delay and length in frames from an iTunSMPB tag: hexadecimal words, the second to the fourth matter.
-fn itunes_gapless(format: &mut dyn FormatReader) -> Option<(u64, u64)> {
-    let mut metadata = format.metadata();
-    let tags = &metadata.skip_to_latest()?.media.tags;
-    let value = tags.iter().find(|tag| tag.raw.key.ends_with("iTunSMPB"))?.raw.value.to_string();
-    let words: Vec<u64> =
-        value.split_ascii_whitespace().map_while(|word| u64::from_str_radix(word, 16).ok()).collect();
-    match words[..] {
-        [_, delay, _, frames, ..] if frames > 0 => Some((delay, frames)),
-        _ => None,
-    }
-}
-
-/// What to do about a format that is not known here.
-pub(super) const INSTALL: &str =
-    "install ffmpeg on the machine of the daemon, or convert the file to flac or wav";
-
-fn refused(content: Content, fault: &Fault) -> Refusal {
-    let unsupported = |name: &str| {
-        Error::new(ErrorKind::UnsupportedFormat, format!("{name} cannot be decoded here")).hint(INSTALL)
-    };
-    let error = match (content, fault) {
-        (Content::Chunks, Fault::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            return incomplete("its chunks go on behind the end of the file").into();
-        }
-        (Content::Binary(Some(name)), _) => unsupported(name),
-        // A reader knew the container and missed a part of it.
-        (_, Fault::Unsupported(what)) if what.contains("missing") => undecodable(fault),
-        (_, Fault::Unsupported(_)) => unsupported("a file of this format").cause(fault),
-        _ => undecodable(fault),
-    };
-    Refusal::appealable(error)
-}
-
-fn undecodable(cause: &(impl std::fmt::Display + ?Sized)) -> Error {
-    Error::new(ErrorKind::AudioLoad, "the audio cannot be decoded")
-        .hint("get an intact copy of the file, or convert it to flac or wav")
-        .cause(cause)
-}
-
-fn empty() -> Error {
-    Error::new(ErrorKind::AudioLoad, "the file holds no audio: 0 frames")
-        .hint("choose a file with audio in it")
-}
-
-fn text() -> Error {
-    Error::new(ErrorKind::UnsupportedFormat, "the file is text, not audio")
-        .hint("choose an audio file; a playlist is not followed")
-}
-
-/// A stream that is shorter than it claims to be.
-pub(super) fn ends_early(decoded: &str, promised: &str) -> Error {
-    Error::new(ErrorKind::AudioLoad, format!("the audio ends early: {decoded} of {promised}"))
-        .hint("get a complete copy of the file")
-}
-
-fn incomplete(what: &str) -> Error {
-    Error::new(ErrorKind::AudioLoad, format!("the audio ends early: {what}"))
-        .hint("get a complete copy of the file")
-}
-
-fn changes(stream: &Stream, frames: u64, rate: u32, channels: usize) -> Error {
-    Error::new(
-        ErrorKind::AudioLoad,
-        format!(
-            "the audio changes from {} Hz with {} channels to {rate} Hz with {channels} channels after {}",
-            stream.sample_rate,
-            stream.channels,
-            seconds(frames, stream.sample_rate)
-        ),
-    )
-    .hint("split the file where its format changes")
 }

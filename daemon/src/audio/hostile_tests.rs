@@ -187,3 +187,26 @@ fn two_mp3_files_in_one_are_kept_whole() {
     assert!(ingested.frames >= 2 * FRAMES as u64, "{ingested:?}");
     assert!(ingested.warnings.iter().any(|w| w.contains("more audio")), "{ingested:?}");
 }
+
+#[test]
+fn a_little_damage_becomes_silence_in_place_and_much_is_refused() {
+    let bench = Bench::new();
+    let audio = signal(44_100, 1, 441_000);
+    let bytes = fs::read(bench.encode("a.flac", 44_100, 1, &audio, &["-sample_fmt", "s16"])).unwrap();
+    let mut scratched = bytes.clone();
+    scratched[bytes.len() / 2] ^= 0x10;
+    let ingested = bench.ingest(&bench.write("b.flac", &scratched)).unwrap();
+    assert_eq!(ingested.frames, 441_000);
+    assert!(ingested.warnings.iter().any(|w| w.contains("damaged packets")), "{ingested:?}");
+    let kept = bench.source().iter().zip(&audio).filter(|(a, b)| a == b).count();
+    assert!(
+        kept > 441_000 - 2 * 4_608 && kept < 441_000,
+        "{kept}: all but one or two packets are in their place"
+    );
+    for at in (bytes.len() / 10..bytes.len() * 9 / 10).step_by(bytes.len() / 30) {
+        scratched[at] ^= 0x10;
+    }
+    let error = bench.ingest(&bench.write("c.flac", &scratched)).unwrap_err();
+    check(&bench, &error, "much damage");
+    assert_eq!(error.kind, ErrorKind::AudioLoad);
+}

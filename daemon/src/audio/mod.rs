@@ -10,8 +10,10 @@ pub mod downmix;
 pub mod ffmpeg;
 pub mod ingest;
 pub mod limits;
+pub mod refusal;
 pub mod resample;
 
+mod gapless;
 mod mp4;
 mod ogg;
 mod sniff;
