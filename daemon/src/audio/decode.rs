@@ -26,8 +26,10 @@ use symphonia::core::{
 };
 
 use super::{
+    gapless,
     limits::seconds,
-    mp4, ogg,
+    ogg,
+    refusal::{INSTALL, Refusal, changes, empty, ends_early, incomplete, refused, text, undecodable},
     sniff::{self, Content},
     trim::{Trim, Trimmer},
 };
@@ -52,7 +54,7 @@ pub struct Stream {
     pub layout: Channels,
     /// Bits of a sample where the codec keeps samples as they are.
     pub bit_depth: Option<u16>,
-    /// Frames that the container's header promises.
+    /// Frames that the container's header promises, at least.
     pub promised: Option<u64>,
 }
 
@@ -67,30 +69,6 @@ impl Default for Stream {
             bit_depth: None,
             promised: None,
         }
-    }
-}
-
-/// Why a file was not decoded, and whether another decoder may do better.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Refusal {
-    /// What to tell the user.
-    pub error: Error,
-    /// True when another decoder may know the format. False when the file itself is at fault.
-    pub another: bool,
-    /// Frames that the header promises, for the other decoder to be held to.
-    pub promised: Option<u64>,
-}
-
-impl Refusal {
-    /// A refusal that another decoder may overturn.
-    fn appealable(error: Error) -> Self {
-        Self { error, another: true, promised: None }
-    }
-}
-
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        Self { error, another: false, promised: None }
     }
 }
 
@@ -214,22 +192,25 @@ impl Decoder {
             }
         }
         let trim = match container {
-            "mp3" => mp3_trim(&track),
-            "isomp4" => mp4_trim(&file, format.as_mut(), &track, &mut warnings),
+            "mp3" => gapless::mp3(&track),
+            "isomp4" => gapless::mp4(&file, format.as_mut(), &track, &mut warnings),
             _ => Trim::default(),
         };
         let promised = match container {
             // What is kept of these is known with the sample rate. Without a LAME tag, or in a bare stream, the
             // number of frames is an estimate from the bit rate.
             "isomp4" | "mp3" | "mp2" | "mp1" | "adts" | "aac" => None,
-            _ => track.num_frames.filter(|frames| *frames > 0),
-        };
-        let bits = parameters.bits_per_sample.or(parameters.bits_per_coded_sample);
-        let lossless = !matches!(decoder.codec_info().short_name, "mp1" | "mp2" | "mp3" | "aac" | "vorbis");
+            // Some writers count the last packet as a full one, whatever it holds.
+            "caf" => track
+                .num_frames
+                .map(|frames| frames.saturating_sub(parameters.max_frames_per_packet.unwrap_or(4_096))),
+            _ => track.num_frames,
+        }
+        .filter(|frames| *frames > 0);
         let stream = Stream {
             container: container.to_owned(),
             codec: decoder.codec_info().short_name.to_owned(),
-            bit_depth: bits.filter(|_| lossless).and_then(|bits| bits.try_into().ok()),
+            bit_depth: bit_depth(decoder.codec_info().short_name, &parameters),
             promised,
             ..Stream::default()
         };
@@ -407,115 +388,16 @@ fn make_decoder(
     })
 }
 
-/// By the LAME tag, if there is one.
-fn mp3_trim(track: &Track) -> Trim {
-    match (track.delay, track.num_frames) {
-        (Some(delay), Some(frames)) => Trim {
-            skip: u64::from(delay),
-            keep: Some(frames),
-            // One packet more than the padding: some encoders count a packet too few.
-            slack: Some(u64::from(track.padding.unwrap_or(0)) + 1152),
-            scale: None,
-        },
-        (delay, _) => Trim { skip: u64::from(delay.unwrap_or(0)), ..Trim::default() },
-    }
-}
-
-/// By iTunSMPB, which is exact, or by the edit list together with the length of the track.
-fn mp4_trim(file: &File, format: &mut dyn FormatReader, track: &Track, warnings: &mut Vec<String>) -> Trim {
-    let scale = track.time_base.map(|base| base.denom.get());
-    let part = |skip, keep| Trim { skip, keep: Some(keep), slack: None, scale };
-    // A fragmented file does not say its length in front.
-    let total = track.duration.map(|ticks| ticks.get()).filter(|ticks| *ticks > 0);
-    if let Some((delay, frames)) = itunes_gapless(format)
-        && total.is_none_or(|total| delay.saturating_add(frames) <= total)
-    {
-        return part(delay, frames);
-    }
-    let edit = mp4::edit(file, track.id).unwrap_or_else(|()| {
-        warnings.push("the file has several edits: the whole track was kept".to_owned());
-        None
+/// Bits of a sample where the codec keeps samples as they are: by the header, or by the name of a kind of PCM.
+fn bit_depth(codec: &str, parameters: &AudioCodecParameters) -> Option<u16> {
+    let by_name = codec.strip_prefix("pcm_").and_then(|kind| {
+        let digits: String = kind.chars().skip(1).take_while(char::is_ascii_digit).collect();
+        digits.parse().ok()
     });
-    let Some(total) = total else { return Trim::default() };
-    let Some(edit) = edit.filter(|edit| edit.start < total) else { return part(0, total) };
-    let rest = total - edit.start;
-    // The edit's length counts in ticks of the movie, which are coarse: within one tick the track is right.
-    let tick = f64::from(edit.track_scale) / f64::from(edit.movie_scale);
-    let wanted = edit.duration as f64 * tick;
-    let cut = edit.duration > 0 && wanted + tick + 1.0 < rest as f64;
-    part(edit.start, if cut { wanted.round() as u64 } else { rest })
-}
-
-/// Delay and length in frames from an iTunSMPB tag: hexadecimal words, the second to the fourth matter.
-fn itunes_gapless(format: &mut dyn FormatReader) -> Option<(u64, u64)> {
-    let mut metadata = format.metadata();
-    let tags = &metadata.skip_to_latest()?.media.tags;
-    let value = tags.iter().find(|tag| tag.raw.key.ends_with("iTunSMPB"))?.raw.value.to_string();
-    let words: Vec<u64> =
-        value.split_ascii_whitespace().map_while(|word| u64::from_str_radix(word, 16).ok()).collect();
-    match words[..] {
-        [_, delay, _, frames, ..] if frames > 0 => Some((delay, frames)),
-        _ => None,
-    }
-}
-
-/// What to do about a format that is not known here.
-pub(super) const INSTALL: &str =
-    "install ffmpeg on the machine of the daemon, or convert the file to flac or wav";
-
-fn refused(content: Content, fault: &Fault) -> Refusal {
-    let unsupported = |name: &str| {
-        Error::new(ErrorKind::UnsupportedFormat, format!("{name} cannot be decoded here")).hint(INSTALL)
-    };
-    let error = match (content, fault) {
-        (Content::Chunks, Fault::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            return incomplete("its chunks go on behind the end of the file").into();
-        }
-        (Content::Binary(Some(name)), _) => unsupported(name),
-        // A reader knew the container and missed a part of it.
-        (_, Fault::Unsupported(what)) if what.contains("missing") => undecodable(fault),
-        (_, Fault::Unsupported(_)) => unsupported("a file of this format").cause(fault),
-        _ => undecodable(fault),
-    };
-    Refusal::appealable(error)
-}
-
-fn undecodable(cause: &(impl std::fmt::Display + ?Sized)) -> Error {
-    Error::new(ErrorKind::AudioLoad, "the audio cannot be decoded")
-        .hint("get an intact copy of the file, or convert it to flac or wav")
-        .cause(cause)
-}
-
-fn empty() -> Error {
-    Error::new(ErrorKind::AudioLoad, "the file holds no audio: 0 frames")
-        .hint("choose a file with audio in it")
-}
-
-fn text() -> Error {
-    Error::new(ErrorKind::UnsupportedFormat, "the file is text, not audio")
-        .hint("choose an audio file; a playlist is not followed")
-}
-
-/// A stream that is shorter than it claims to be.
-pub(super) fn ends_early(decoded: &str, promised: &str) -> Error {
-    Error::new(ErrorKind::AudioLoad, format!("the audio ends early: {decoded} of {promised}"))
-        .hint("get a complete copy of the file")
-}
-
-fn incomplete(what: &str) -> Error {
-    Error::new(ErrorKind::AudioLoad, format!("the audio ends early: {what}"))
-        .hint("get a complete copy of the file")
-}
-
-fn changes(stream: &Stream, frames: u64, rate: u32, channels: usize) -> Error {
-    Error::new(
-        ErrorKind::AudioLoad,
-        format!(
-            "the audio changes from {} Hz with {} channels to {rate} Hz with {channels} channels after {}",
-            stream.sample_rate,
-            stream.channels,
-            seconds(frames, stream.sample_rate)
-        ),
-    )
-    .hint("split the file where its format changes")
+    let said = parameters.bits_per_sample.or(parameters.bits_per_coded_sample);
+    // The sixth byte of ALAC's magic cookie.
+    let cookie = parameters.extra_data.as_ref().filter(|_| codec == "alac").and_then(|cookie| cookie.get(5));
+    let cookie = cookie.filter(|bits| matches!(bits, 16 | 20 | 24 | 32));
+    let said = said.and_then(|bits| bits.try_into().ok()).or(by_name).or(cookie.map(|bits| u16::from(*bits)));
+    said.filter(|_| codec.starts_with("pcm_") || matches!(codec, "flac" | "alac"))
 }

@@ -18,7 +18,7 @@ use harmonix_engine::Monitor;
 use harmonix_ipc::{Error, ErrorKind, Result};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
 
-use super::{decode::ends_early, limits::Limits};
+use super::{limits::Limits, refusal::ends_early};
 
 /// Demuxers that read one file and nothing else.
 const DEMUXERS: &str = "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dff,dsf,dts,eac3,flac,flv,iff,matroska,mov,mp3,mpc,mpc8,\

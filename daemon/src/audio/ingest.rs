@@ -13,10 +13,11 @@ use harmonix_ipc::{Error, ErrorKind, Probe, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    decode::{Decoder, INSTALL, Refusal, Stream, ends_early},
+    decode::{Decoder, Stream},
     downmix::Downmix,
     ffmpeg,
     limits::{Limits, seconds},
+    refusal::{INSTALL, Refusal, ends_early},
     resample::{Resampler, output_frames},
     stats::Gather,
 };

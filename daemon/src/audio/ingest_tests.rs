@@ -3,7 +3,7 @@
 use std::{cell::Cell, ffi::OsStr, fs, os::unix::fs::MetadataExt};
 
 use harmonix_engine::Monitor;
-use harmonix_ipc::ErrorKind;
+use harmonix_ipc::{ErrorKind, Probe};
 
 use super::{
     fixtures::{Bench, ffmpeg, signal},
@@ -13,8 +13,9 @@ use super::{
 
 const LENGTHS: [usize; 3] = [1, 1_023, 44_100];
 
-/// Encodes, ingests, and checks the frames; gives back the samples of `source.f32`.
-fn exact(name: &str, rate: u32, channels: usize, frames: usize, how: &[&str]) -> (Vec<f32>, Vec<f32>) {
+/// Encodes, ingests, and checks the frames; gives back the signal, the samples of `source.f32` and
+/// the probe.
+fn exact(name: &str, rate: u32, channels: usize, frames: usize, how: &[&str]) -> (Vec<f32>, Vec<f32>, Probe) {
     let bench = Bench::new();
     let samples = signal(rate, channels, frames);
     let file = bench.encode(name, rate, channels, &samples, how);
@@ -28,46 +29,44 @@ fn exact(name: &str, rate: u32, channels: usize, frames: usize, how: &[&str]) ->
     let mixed = output_frames(frames as u64, rate, 44_100);
     assert_eq!(ingested.stats.frames, mixed, "{what}");
     assert_eq!(bench.mix().len() as u64, 2 * mixed, "{what}");
-    (samples, bench.source())
+    (samples, bench.source(), ingested.probe)
 }
 
 /// The shift in frames at which two mono signals agree best.
 fn lag(a: &[f32], b: &[f32]) -> i64 {
-    let reach = 2_500i64;
-    let at = |shift: i64| -> f64 {
-        (0..a.len() as i64)
-            .filter_map(|n| {
-                b.get(usize::try_from(n + shift).ok()?).map(|b| f64::from(a[n as usize]) * f64::from(*b))
-            })
-            .sum()
-    };
-    (-reach..=reach).max_by(|x, y| at(*x).total_cmp(&at(*y))).unwrap()
+    let reach = 2_500;
+    let window = &a[reach..reach + 2_000];
+    let agreement = |shift: usize| -> f32 { window.iter().zip(&b[shift..]).map(|(a, b)| a * b).sum() };
+    let all = (0..=2 * reach).map(|shift| (agreement(shift), shift as i64 - reach as i64));
+    all.max_by(|x, y| x.0.total_cmp(&y.0)).unwrap().1
 }
 
 #[test]
 fn lossless_formats_keep_every_sample() {
-    let formats: [(&str, &[&str]); 16] = [
-        ("a.wav", &["-c:a", "pcm_u8"]),
-        ("a.wav", &["-c:a", "pcm_s16le"]),
-        ("a.wav", &["-c:a", "pcm_s24le"]),
-        ("a.wav", &["-c:a", "pcm_s32le"]),
-        ("a.wav", &["-c:a", "pcm_f32le"]),
-        ("a.wav", &["-c:a", "pcm_f64le"]),
-        ("a.flac", &["-sample_fmt", "s16"]),
-        ("a.flac", &["-sample_fmt", "s32"]),
-        ("a.aiff", &["-c:a", "pcm_s16be"]),
-        ("a.aiff", &["-c:a", "pcm_s24be"]),
-        ("a.aiff", &["-c:a", "pcm_f32be"]),
-        ("a.m4a", &["-c:a", "alac", "-sample_fmt", "s16p"]),
-        ("a.m4a", &["-c:a", "alac", "-movflags", "+faststart"]),
-        ("a.caf", &["-c:a", "pcm_s16be"]),
-        ("a.mkv", &["-c:a", "flac"]),
-        ("a.ogg", &["-c:a", "flac"]),
+    let formats: [(&str, &[&str], u16); 17] = [
+        ("a.wav", &["-c:a", "pcm_u8"], 8),
+        ("a.wav", &["-c:a", "pcm_s16le"], 16),
+        ("a.wav", &["-c:a", "pcm_s24le"], 24),
+        ("a.wav", &["-c:a", "pcm_s32le"], 32),
+        ("a.wav", &["-c:a", "pcm_f32le"], 32),
+        ("a.wav", &["-c:a", "pcm_f64le"], 64),
+        ("a.flac", &["-sample_fmt", "s16"], 16),
+        ("a.flac", &["-sample_fmt", "s32"], 24),
+        ("a.aiff", &["-c:a", "pcm_s16be"], 16),
+        ("a.aiff", &["-c:a", "pcm_s24be"], 24),
+        ("a.aiff", &["-c:a", "pcm_f32be"], 32),
+        ("a.m4a", &["-c:a", "alac", "-sample_fmt", "s16p"], 16),
+        ("a.m4a", &["-c:a", "alac", "-movflags", "+faststart"], 24),
+        ("a.caf", &["-c:a", "pcm_s16be"], 16),
+        ("a.mkv", &["-c:a", "flac"], 24),
+        ("a.ogg", &["-c:a", "flac", "-sample_fmt", "s16"], 16),
+        ("a.caf", &["-c:a", "alac"], 0),
     ];
-    for (name, how) in formats {
+    for (name, how, depth) in formats {
         for (channels, frames) in LENGTHS.map(|frames| (2, frames)).into_iter().chain([(1, 1_023)]) {
-            let (samples, source) = exact(name, 44_100, channels, frames, how);
+            let (samples, source, probe) = exact(name, 44_100, channels, frames, how);
             assert_eq!(source, samples, "{name} {how:?} {channels} {frames}");
+            assert_eq!(probe.bit_depth, (depth > 0).then_some(depth), "{name} {how:?}");
         }
     }
 }
@@ -76,7 +75,7 @@ fn lossless_formats_keep_every_sample() {
 fn any_rate_is_kept_and_converted() {
     for rate in [8_000, 22_050, 48_000, 96_000] {
         for frames in LENGTHS {
-            let (samples, source) = exact("a.flac", rate, 2, frames, &[]);
+            let (samples, source, _) = exact("a.flac", rate, 2, frames, &[]);
             assert_eq!(source, samples);
         }
     }
@@ -84,24 +83,23 @@ fn any_rate_is_kept_and_converted() {
 
 #[test]
 fn lossy_formats_are_exact_in_length_and_place() {
-    let formats: [(&str, &[&str], &[u32]); 7] = [
+    let formats: [(&str, &[&str], &[u32]); 6] = [
         ("a.mp3", &["-c:a", "libmp3lame", "-b:a", "192k"], &[44_100, 48_000, 22_050, 8_000]),
         ("a.mp3", &["-c:a", "libmp3lame", "-q:a", "2"], &[44_100, 48_000, 32_000]),
         ("a.ogg", &["-c:a", "libvorbis", "-q:a", "6"], &[44_100, 48_000, 22_050, 96_000]),
         ("a.m4a", &["-c:a", "aac", "-b:a", "192k"], &[44_100, 48_000, 22_050, 96_000]),
         ("a.m4a", &["-c:a", "aac", "-b:a", "192k", "-movflags", "+faststart"], &[44_100]),
         ("a.mp4", &["-c:a", "aac", "-b:a", "192k", "-movie_timescale", "44100"], &[44_100]),
-        ("a.mkv", &["-c:a", "libvorbis", "-q:a", "6"], &[]),
     ];
     for (name, how, rates) in formats {
         for rate in rates {
             // Of a single frame libmp3lame writes a tag that says 47, so 1 is not asked of it.
             let shortest = if name == "a.mp3" { 100 } else { 1 };
             for (channels, frames) in [(1, shortest), (2, 1_023), (1, 44_100), (2, 50_001)] {
-                let (samples, source) = exact(name, *rate, channels, frames, how);
+                let (samples, source, _) = exact(name, *rate, channels, frames, how);
                 if frames >= 44_100 {
                     let left =
-                        |of: &[f32]| of.iter().step_by(channels).take(20_000).copied().collect::<Vec<_>>();
+                        |of: &[f32]| of.iter().step_by(channels).take(10_000).copied().collect::<Vec<_>>();
                     assert_eq!(lag(&left(&samples), &left(&source)), 0, "{name} {how:?} {rate}");
                 }
             }

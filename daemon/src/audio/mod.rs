@@ -11,8 +11,10 @@ pub mod export;
 pub mod ffmpeg;
 pub mod ingest;
 pub mod limits;
+pub mod refusal;
 pub mod resample;
 
+mod gapless;
 mod mp4;
 mod ogg;
 mod sniff;

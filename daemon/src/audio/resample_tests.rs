@@ -147,17 +147,14 @@ fn blocks_do_not_matter_and_channels_do_not_mix() {
 
 #[test]
 fn rates_with_a_huge_block_are_interpolated_in_place() {
-    for (from, to) in [(767_999, 768_000), (700_001, 44_100), (44_100, 700_001)] {
+    for (from, to, channels) in [(767_999, 768_000, 2), (700_001, 44_100, 1), (44_100, 700_001, 1)] {
         assert_eq!(fft_block(from, to), None);
-        let frames = from as usize / 4;
-        for channels in [1, 2] {
-            let input: Vec<f32> =
-                sine(from, 1_000.0, frames).iter().flat_map(|&s| vec![s; channels]).collect();
-            let output = convert(&input, from, to, channels, 10_000);
-            let left: Vec<f32> = output.iter().step_by(channels).copied().collect();
-            let error = level(&difference(&left, &sine(to, 1_000.0, left.len())), left.len() / 5);
-            assert!(error < -80.0, "{from} to {to}: {error:.1} dB");
-        }
+        let frames = from as usize / 20;
+        let input: Vec<f32> = sine(from, 1_000.0, frames).iter().flat_map(|&s| vec![s; channels]).collect();
+        let output = convert(&input, from, to, channels, 10_000);
+        let left: Vec<f32> = output.iter().step_by(channels).copied().collect();
+        let error = level(&difference(&left, &sine(to, 1_000.0, left.len())), left.len() / 5);
+        assert!(error < -80.0, "{from} to {to}: {error:.1} dB");
     }
 }
 
