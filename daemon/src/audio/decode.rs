@@ -395,9 +395,12 @@ fn bit_depth(codec: &str, parameters: &AudioCodecParameters) -> Option<u16> {
         digits.parse().ok()
     });
     let said = parameters.bits_per_sample.or(parameters.bits_per_coded_sample);
-    // The sixth byte of ALAC's magic cookie.
-    let cookie = parameters.extra_data.as_ref().filter(|_| codec == "alac").and_then(|cookie| cookie.get(5));
-    let cookie = cookie.filter(|bits| matches!(bits, 16 | 20 | 24 | 32));
-    let said = said.and_then(|bits| bits.try_into().ok()).or(by_name).or(cookie.map(|bits| u16::from(*bits)));
+    // The sixth byte of ALAC's magic cookie, which may have one or two atom headers in front.
+    let cookie = parameters.extra_data.as_ref().filter(|_| codec == "alac").and_then(|cookie| {
+        let bits = [5, 17, 29].iter().filter_map(|at| cookie.get(*at));
+        bits.copied().find(|bits| matches!(bits, 16 | 20 | 24 | 32))
+    });
+    let said = said.filter(|bits| *bits > 0).and_then(|bits| bits.try_into().ok());
+    let said = said.or(by_name).or(cookie.map(u16::from));
     said.filter(|_| codec.starts_with("pcm_") || matches!(codec, "flac" | "alac"))
 }
