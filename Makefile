@@ -37,3 +37,9 @@ build: ## Release build of the three programs
 
 setup: ## Install what the machine lacks (as root, on Debian), or say what that is
 	tests/setup.sh
+
+man: build ## Man pages and shell completions in target/man and target/completions
+	mkdir -p target/man target/completions
+	target/release/harmonixctl man target/man
+	target/release/harmonixd --man target/man
+	for shell in bash zsh fish; do target/release/harmonixctl completions $$shell > target/completions/harmonixctl.$$shell; done

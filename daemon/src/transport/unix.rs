@@ -1,6 +1,13 @@
 //! The control socket: JSON lines and frames, as [`harmonix_ipc`] specifies them.
 
-use std::{fs, io, os::unix::fs::FileTypeExt, path::Path, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
+    path::Path,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use harmonix_ipc::{
     Error, ErrorKind, Event, FileHead, Ready, Reply, Request, Result,
@@ -63,7 +70,10 @@ impl Control {
         }
         let bind = || -> io::Result<Listener> {
             let name = path.to_fs_name::<GenericFilePath>()?;
-            ListenerOptions::new().name(name).mode(mode).reclaim_name(false).create_tokio()
+            let listener = ListenerOptions::new().name(name).mode(mode).reclaim_name(false).create_tokio()?;
+            // the kernel took the umask off the mode
+            fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+            Ok(listener)
         };
         Ok(Self { listener: bind().map_err(|error| failed(&error))?, path: path.to_owned() })
     }

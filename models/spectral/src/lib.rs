@@ -8,12 +8,16 @@ mod percussive;
 mod pitch;
 mod plane;
 mod repet;
-mod shortframes;
+mod short_frames;
 mod spectrogram;
 mod stereo;
 mod stft;
+#[cfg(test)]
+mod tests;
 mod watch;
 mod wiener;
+
+use std::ops::Range;
 
 use harmonix_engine::{EngineError, ModelInfo, Monitor, Separator, TrackStats, spool::SpoolReader};
 use realfft::num_complex::Complex32;
@@ -35,7 +39,7 @@ const WINDOW: usize = 4096;
 /// Interleaved channels.
 const CHANNELS: usize = 2;
 /// Stages that go through all frames, for the progress.
-const STAGES: usize = 20;
+const STAGES: usize = 32;
 
 /// Separates drums, bass, other and vocals by their percussiveness, pitch, place and repetition.
 pub struct Spectral {
@@ -54,8 +58,16 @@ impl Default for Spectral {
 }
 
 impl Spectral {
-    /// A separator of stereo music at 44.1 kHz.
+    /// A separator of stereo music at 44.1 kHz in segments of 23.8 s.
     pub fn new() -> Self {
+        Self::with_segment(SEGMENT)
+    }
+
+    /// A separator in segments of `segment` frames, at least 1.
+    ///
+    /// Shorter segments take less memory (some 9 MB per second) and know less: what repeats and what a
+    /// source is like on average is learnt within the segment. Below 10 s the stems get worse.
+    pub fn with_segment(segment: usize) -> Self {
         let stft = Stft::new(WINDOW);
         Self {
             info: ModelInfo {
@@ -64,7 +76,7 @@ impl Spectral {
                 sources: ["drums", "bass", "other", "vocals"].map(Into::into).into(),
                 sample_rate: 44_100,
                 channels: CHANNELS,
-                segment: SEGMENT,
+                segment,
             },
             // A triangle: whatever the overlap, two segments cross over linearly.
             window: (0..SEGMENT)
@@ -72,7 +84,7 @@ impl Spectral {
                 .collect(),
             model: MaskModel::new(stft.bins()),
             stft,
-            channels: vec![vec![0.0; SEGMENT]; CHANNELS * SOURCES],
+            channels: vec![vec![0.0; segment]; CHANNELS * SOURCES],
         }
     }
 
@@ -119,31 +131,52 @@ impl Separator for Spectral {
     }
 
     fn separate(&mut self, mix: &[f32], stems: &mut [f32], monitor: &dyn Monitor) -> Result<(), EngineError> {
+        if mix.len() != self.info.segment * CHANNELS || stems.len() != mix.len() * SOURCES {
+            return Err(EngineError::Model(format!(
+                "spectral takes one segment of {} stereo frames at a time",
+                self.info.segment
+            )));
+        }
+        // what lies outside of the track, or is digital silence around the music, costs nothing
+        let sound = extent(mix);
         let (scale, unscale) = unit_scale(mix);
-        for (i, frame) in mix.as_chunks::<CHANNELS>().0.iter().enumerate() {
-            for (channel, sample) in self.channels.iter_mut().zip(frame) {
-                channel[i] = sample * scale;
+        for (at, channel) in self.channels.iter_mut().enumerate() {
+            channel.clear();
+            match at {
+                0..CHANNELS => {
+                    channel.extend(mix[sound.clone()].iter().skip(at).step_by(CHANNELS).map(|s| s * scale))
+                }
+                _ => channel.resize(sound.len() / CHANNELS, 0.0),
             }
         }
         if scale > 0.0 {
-            let frames = self.stft.frames(SEGMENT);
+            let frames = self.stft.frames(sound.len() / CHANNELS);
             self.estimate(&mut Watch::new(monitor, STAGES * frames))?;
-        } else {
-            self.channels[CHANNELS..].iter_mut().for_each(|c| c.fill(0.0));
         }
+        stems.fill(0.0);
         stems[OTHER * mix.len()..][..mix.len()].copy_from_slice(mix);
         for (source, channels) in ESTIMATED.into_iter().zip(self.channels[CHANNELS..].chunks_exact(CHANNELS))
         {
-            for i in 0..mix.len() {
+            for (i, at) in sound.clone().enumerate() {
                 let sample = (channels[i % CHANNELS][i / CHANNELS] * unscale).clamp(f32::MIN, f32::MAX);
-                stems[source * mix.len() + i] = sample;
-                let rest = &mut stems[OTHER * mix.len() + i];
+                stems[source * mix.len() + at] = sample;
+                let rest = &mut stems[OTHER * mix.len() + at];
                 *rest = (*rest - sample).clamp(f32::MIN, f32::MAX);
             }
         }
         monitor.progress(1.0);
         Ok(())
     }
+}
+
+/// The part of a segment from its first to its last frame that is not zero, with a window's length around it, as a
+/// range of interleaved samples. The whole segment when all of it is silent.
+fn extent(mix: &[f32]) -> Range<usize> {
+    let first = mix.iter().position(|s| *s != 0.0).unwrap_or(0);
+    let last = mix.iter().rposition(|s| *s != 0.0).unwrap_or(mix.len().saturating_sub(1));
+    let margin = WINDOW * CHANNELS;
+    first.saturating_sub(margin) / margin * margin
+        ..((last + margin) / margin * margin + margin).min(mix.len())
 }
 
 /// A power of two that brings the largest sample to `0.5..1`, and its inverse, so that a level changes no

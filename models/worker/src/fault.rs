@@ -57,7 +57,8 @@ impl Separator for Faulty {
             },
             "nan" => stems[0] = f32::NAN,
             "oom" => return Err(EngineError::OutOfMemory("as the test asked for".into())),
-            _ => std::panic::panic_any("as the test asked for"),
+            "panic" => std::panic::panic_any("as the test asked for"),
+            _ => {}
         }
         Ok(())
     }

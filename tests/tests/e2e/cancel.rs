@@ -16,7 +16,7 @@ fn a_cancelled_job_stops_and_leaves_nothing_in_any_stage() {
         (JobState::Separating, 0.3),
         (JobState::Exporting, 0.0),
     ] {
-        let job = daemon.submit("x.wav", &song, draft(Format::Flac16)).unwrap();
+        let job = daemon.submit("x.wav", song, draft(Format::Flac16)).unwrap();
         if state != JobState::Queued {
             daemon.until(&job.id, |job| job.state == state && job.progress >= at);
         }
@@ -47,7 +47,7 @@ fn a_job_that_has_ended_cannot_be_cancelled_and_can_be_deleted() {
 #[test]
 fn deleting_a_running_job_cancels_it_first_and_survives_a_restart() {
     let mut daemon = Daemon::start();
-    let job = daemon.submit("x.wav", &long_song(), draft(Format::Flac16)).unwrap();
+    let job = daemon.submit("x.wav", long_song(), draft(Format::Flac16)).unwrap();
     daemon.until(&job.id, |job| job.state == JobState::Separating && job.progress > 0.2);
     daemon.client().call(Delete { job: job.id.clone() }).unwrap();
     assert_eq!(daemon.files(), Vec::<String>::new());

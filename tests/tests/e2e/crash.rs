@@ -26,9 +26,9 @@ fn kill(pid: u32) {
 fn a_killed_worker_costs_a_retry_and_not_a_bit() {
     let daemon = Daemon::start();
     let song = long_song();
-    let expected = undisturbed(&daemon, &song);
+    let expected = undisturbed(&daemon, song);
     for at in [0.15, 0.5, 0.8] {
-        let job = daemon.submit("x.wav", &song, draft(Format::Flac16)).unwrap();
+        let job = daemon.submit("x.wav", song, draft(Format::Flac16)).unwrap();
         daemon.until(&job.id, |job| job.state == JobState::Separating && job.progress >= at);
         kill(daemon.worker());
         let job = daemon.finished(&job.id);
@@ -43,7 +43,7 @@ fn a_killed_worker_costs_a_retry_and_not_a_bit() {
 fn a_killed_daemon_takes_its_jobs_up_again() {
     let mut daemon = Daemon::start();
     let song = long_song();
-    let expected = undisturbed(&daemon, &song);
+    let expected = undisturbed(&daemon, song);
     for (state, at) in [
         (JobState::Queued, 0.0),
         (JobState::Ingesting, 0.0),
@@ -51,7 +51,7 @@ fn a_killed_daemon_takes_its_jobs_up_again() {
         (JobState::Separating, 0.7),
         (JobState::Exporting, 0.0),
     ] {
-        let job = daemon.submit("x.wav", &song, draft(Format::Flac16)).unwrap();
+        let job = daemon.submit("x.wav", song, draft(Format::Flac16)).unwrap();
         if state != JobState::Queued {
             daemon.until(&job.id, |job| job.state == state && job.progress >= at);
         }
@@ -72,8 +72,8 @@ fn a_killed_daemon_takes_its_jobs_up_again() {
 fn an_orderly_stop_loses_nothing_and_leaves_no_process() {
     let mut daemon = Daemon::start();
     let song = long_song();
-    let expected = undisturbed(&daemon, &song);
-    let job = daemon.submit("x.wav", &song, draft(Format::Flac16)).unwrap();
+    let expected = undisturbed(&daemon, song);
+    let job = daemon.submit("x.wav", song, draft(Format::Flac16)).unwrap();
     let waiting = daemon.submit("y.wav", &blip(44_100, 2), draft(Format::Flac16)).unwrap();
     daemon.until(&job.id, |job| job.state == JobState::Separating && job.progress >= 0.5);
     let worker = daemon.worker();

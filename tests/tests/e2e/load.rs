@@ -37,7 +37,7 @@ fn sixty_four_clients_lose_nothing() {
 #[test]
 fn a_full_queue_says_busy() {
     let daemon = Setup::new().config("limits.active_jobs = 4").start();
-    let first = daemon.submit("long.wav", &long_song(), draft(Format::Flac16)).unwrap();
+    let first = daemon.submit("long.wav", long_song(), draft(Format::Flac16)).unwrap();
     let song = blip(22_050, 1);
     let results: Vec<_> = thread::scope(|scope| {
         let submit = || daemon.submit("x.wav", &song, draft(Format::Flac16));

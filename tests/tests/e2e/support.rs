@@ -1,6 +1,6 @@
 //! Songs and shorthand for the tests.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::OnceLock};
 
 use harmonix_ipc::{Format, JobOptions, Quality};
 use harmonix_tests::{
@@ -14,9 +14,14 @@ pub fn song(seconds: f64) -> Vec<u8> {
     wav(&synth::song(seconds, 1).mixture(), SampleFormat::I24, &Tags::default())
 }
 
-/// A piece that plays long enough to be interrupted: several segments.
-pub fn long_song() -> Vec<u8> {
-    wav(&synth::song(100.0, 2).mixture(), SampleFormat::I16, &Tags::default())
+/// A piece that plays long enough to be interrupted: several segments. Made once for all tests.
+pub fn long_song() -> &'static [u8] {
+    static SONG: OnceLock<Vec<u8>> = OnceLock::new();
+    SONG.get_or_init(|| {
+        let verse = synth::song(25.0, 2).mixture();
+        let song = Signal { samples: verse.samples.repeat(4), ..verse };
+        wav(&song, SampleFormat::I16, &Tags::default())
+    })
 }
 
 /// A second of noise, for when the content does not matter.
