@@ -8,7 +8,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, 
 use crate::config::{Config, LogFormat};
 
 /// Starts logging. A second call in one process (a daemon inside a test) leaves the first in force.
-pub fn start(config: &Config) -> Result<()> {
+pub(crate) fn start(config: &Config) -> Result<()> {
     let filter = EnvFilter::try_new(format!("{},sled=warn,pagecache=warn", config.log))
         .map_err(|error| Error::new(ErrorKind::Config, format!("`log`: {error}")))?;
     let text = || fmt::layer().with_writer(io::stderr).with_target(false);

@@ -108,8 +108,14 @@ impl Client {
 
     /// Sends a command and waits for its reply.
     pub fn call<C: Command>(&mut self, command: C) -> Called<C::Reply> {
-        self.send(&command.into())?;
-        self.receive::<C>()
+        match self.send(&command.into()) {
+            // a daemon that refuses the connection as a whole says why and hangs up: its words are still to be read
+            Err(ClientError::Broken(error)) => match self.receive::<C>() {
+                Err(ClientError::Refused(error)) => Err(ClientError::Refused(error)),
+                _ => Err(ClientError::Broken(error)),
+            },
+            sent => sent.and_then(|()| self.receive::<C>()),
+        }
     }
 
     /// Submits a song: everything that `input` gives. Returns when the daemon has the job for good.

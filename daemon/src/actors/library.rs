@@ -16,15 +16,18 @@ pub struct Commit(pub Vec<Write>);
 
 /// Reads every record whose key begins so.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<Vec<(String, Vec<u8>)>>")]
+#[rtype(result = "Result<Entries>")]
 pub struct Scan(pub &'static str);
 
 /// Most commits that share one flush.
 const GROUP: usize = 256;
 
+/// Records with their keys.
+type Entries = Vec<(String, Vec<u8>)>;
+
 enum Work {
     Commit(Vec<Write>, oneshot::Sender<Result<()>>),
-    Scan(&'static str, oneshot::Sender<Result<Vec<(String, Vec<u8>)>>>),
+    Scan(&'static str, oneshot::Sender<Result<Entries>>),
 }
 
 /// A handle of the thread that owns the store. It outlives the actor.
@@ -100,7 +103,7 @@ impl Handler<Commit> for LibraryActor {
 }
 
 impl Handler<Scan> for LibraryActor {
-    type Result = ResponseFuture<Result<Vec<(String, Vec<u8>)>>>;
+    type Result = ResponseFuture<Result<Entries>>;
 
     fn handle(&mut self, Scan(prefix): Scan, _: &mut Self::Context) -> Self::Result {
         let (sender, done) = oneshot::channel();

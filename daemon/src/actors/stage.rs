@@ -19,13 +19,15 @@ const REPORT_EVERY: u64 = 100;
 #[derive(Clone)]
 pub struct Running(Arc<Inner>);
 
+type Report = Box<dyn Fn(&JobId, f64) + Send + Sync>;
+
 struct Inner {
     job: JobId,
     cancelled: AtomicBool,
     wake: Notify,
     begun: Instant,
     reported: AtomicU64,
-    report: Box<dyn Fn(&JobId, f64) + Send + Sync>,
+    report: Report,
 }
 
 impl Running {

@@ -66,7 +66,7 @@ impl Layers {
             let text = std::fs::read_to_string(&path).map_err(|error| {
                 Error::io(ErrorKind::Config, format!("cannot read the configuration {shown}"), &error)
             })?;
-            merge(&mut table, parse(&text).map_err(|error| named(error, &shown.to_string()))?);
+            merge(&mut table, &parse(&text).map_err(|error| named(error, &shown.to_string()))?);
         }
         for (path, _) in KEYS {
             let name = format!("HARMONIX_{}", env_name(path));
@@ -100,7 +100,7 @@ impl Layers {
 /// Checks the text of a configuration file; `name` is what errors call it.
 pub fn check(text: &str, name: &str) -> Result<()> {
     let mut table = defaults()?;
-    merge(&mut table, parse(text).map_err(|error| named(error, name))?);
+    merge(&mut table, &parse(text).map_err(|error| named(error, name))?);
     finish(table).map(drop).map_err(|error| named(error, name))
 }
 
@@ -190,8 +190,8 @@ fn check_type(path: &str, value: &Value) -> std::result::Result<(), String> {
     finish(table).map(drop).map_err(|error| format!("`{path}`: {}", error.message))
 }
 
-fn merge(base: &mut Table, over: Table) {
-    for (path, value) in leaves(&over) {
+fn merge(base: &mut Table, over: &Table) {
+    for (path, value) in leaves(over) {
         put(base, &path, value);
     }
 }

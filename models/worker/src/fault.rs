@@ -55,7 +55,7 @@ impl Separator for Faulty {
             "hang" => loop {
                 thread::park();
             },
-            "nan" => stems[0] = f32::NAN,
+            "nan" => stems.fill(f32::NAN),
             "oom" => return Err(EngineError::OutOfMemory("as the test asked for".into())),
             "panic" => std::panic::panic_any("as the test asked for"),
             _ => {}

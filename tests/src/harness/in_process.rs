@@ -1,7 +1,7 @@
 use std::{path::PathBuf, thread::JoinHandle, time::Duration};
 
 use harmonix_ipc::Client;
-use harmonixd::config::Config;
+use harmonixd::config::{Config, Worker};
 use tempfile::TempDir;
 
 use super::program;
@@ -17,11 +17,14 @@ impl InProcess {
     /// Starts it with defaults and waits until its socket answers.
     pub fn start() -> Self {
         let dir = tempfile::tempdir().expect("temporary folder");
-        let mut config = Config::default();
-        config.state_dir = dir.path().join("state");
-        config.cache_dir = dir.path().join("cache");
-        config.runtime_dir = dir.path().join("run");
-        config.worker.program = program("harmonix-worker");
+        let defaults = Config::default();
+        let config = Config {
+            state_dir: dir.path().join("state"),
+            cache_dir: dir.path().join("cache"),
+            runtime_dir: dir.path().join("run"),
+            worker: Worker { program: program("harmonix-worker"), ..defaults.worker.clone() },
+            ..defaults
+        };
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let serve = move || {
             let stopped = async { drop(stopped.await) };

@@ -1,5 +1,7 @@
 //! End-to-end tests: real daemons, real workers, the real client. Names in brackets are features of the catalogue.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "these are tests")]
+
 mod access;
 mod cancel;
 mod config;

@@ -10,12 +10,12 @@ use harmonix_tests::{
 };
 
 /// A synthesised piece as a 24-bit WAV.
-pub fn song(seconds: f64) -> Vec<u8> {
+pub(crate) fn song(seconds: f64) -> Vec<u8> {
     wav(&synth::song(seconds, 1).mixture(), SampleFormat::I24, &Tags::default())
 }
 
 /// A piece that plays long enough to be interrupted: several segments. Made once for all tests.
-pub fn long_song() -> &'static [u8] {
+pub(crate) fn long_song() -> &'static [u8] {
     static SONG: OnceLock<Vec<u8>> = OnceLock::new();
     SONG.get_or_init(|| {
         let verse = synth::song(25.0, 2).mixture();
@@ -25,24 +25,24 @@ pub fn long_song() -> &'static [u8] {
 }
 
 /// A second of noise, for when the content does not matter.
-pub fn blip(rate: u32, channels: usize) -> Vec<u8> {
+pub(crate) fn blip(rate: u32, channels: usize) -> Vec<u8> {
     wav(&noise(rate, channels, 1.0), SampleFormat::I24, &Tags::default())
 }
 
 /// Noise with a rhythm, as a signal.
-pub fn noise(rate: u32, channels: usize, seconds: f64) -> Signal {
+pub(crate) fn noise(rate: u32, channels: usize, seconds: f64) -> Signal {
     let mut signal = synth::generators::noise(rate, channels, seconds, 0.25, 5);
     signal.add(&synth::generators::sine(rate, channels, seconds, 220.0, 0.25));
     signal
 }
 
 /// Draft quality in that format.
-pub fn draft(format: Format) -> JobOptions {
+pub(crate) fn draft(format: Format) -> JobOptions {
     JobOptions { quality: Quality::Draft, format, ..JobOptions::default() }
 }
 
 /// Decodes every `<name>_<stem>.<ext>` of a folder: stem → signal.
-pub fn stems_in(dir: &Path) -> BTreeMap<String, Signal> {
+pub(crate) fn stems_in(dir: &Path) -> BTreeMap<String, Signal> {
     let mut stems = BTreeMap::new();
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

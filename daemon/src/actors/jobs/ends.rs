@@ -20,7 +20,9 @@ pub(super) enum End {
 
 /// Jobs that are being ended, and who waits for it.
 #[derive(Default)]
-pub(super) struct Ends(HashMap<JobId, (End, Vec<oneshot::Sender<Result<()>>>)>);
+pub(super) struct Ends(HashMap<JobId, (End, Waiting)>);
+
+type Waiting = Vec<oneshot::Sender<Result<()>>>;
 
 impl Ends {
     pub(super) fn contains(&self, id: &JobId) -> bool {
@@ -75,7 +77,7 @@ impl JobsActor {
 
     fn commit_end(&mut self, id: &JobId, removed: Result<()>, ctx: &mut Context<Self>) {
         let (Some(record), Some((end, _))) = (self.record(id).cloned(), self.ends.0.get(id)) else {
-            return self.answer(id, Err(not_found(id)));
+            return self.answer(id, &Err(not_found(id)));
         };
         let write = match end {
             End::Cancel => Write::Put(record.key(), record.to_bytes()),
@@ -90,16 +92,16 @@ impl JobsActor {
                     End::Delete => {
                         actor.records.remove(&record.seq);
                         actor.places.remove(&id);
-                        actor.watchers.send(&record.job.owner, Event::Removed { id: id.clone() });
+                        actor.watchers.send(record.job.owner, &Event::Removed { id: id.clone() });
                     }
                 }
             }
-            actor.answer(&id, committed.and(removed));
+            actor.answer(&id, &committed.and(removed));
             actor.schedule(ctx);
         });
     }
 
-    fn answer(&mut self, id: &JobId, result: Result<()>) {
+    fn answer(&mut self, id: &JobId, result: &Result<()>) {
         for waiting in self.ends.0.remove(id).map(|(_, waiting)| waiting).unwrap_or_default() {
             let _ = waiting.send(result.clone());
         }

@@ -95,7 +95,7 @@ impl JobsActor {
 
     /// Takes a committed record over and tells the watchers.
     fn put(&mut self, record: Record) {
-        self.watchers.send(&record.job.owner, Event::Job { job: Box::new(record.job.clone()) });
+        self.watchers.send(record.job.owner, &Event::Job { job: Box::new(record.job.clone()) });
         self.places.insert(record.job.id.clone(), record.seq);
         self.next = self.next.max(record.seq + 1);
         self.records.insert(record.seq, record);
@@ -192,6 +192,6 @@ impl Actor for JobsActor {
 }
 
 fn not_found(id: &JobId) -> Error {
-    let shown: String = id.0.chars().filter(|c| c.is_ascii_graphic()).take(40).collect();
+    let shown: String = id.0.chars().filter(char::is_ascii_graphic).take(40).collect();
     Error::new(ErrorKind::NotFound, format!("no job {shown}")).hint("`harmonixctl jobs` lists them")
 }

@@ -25,7 +25,7 @@ impl Handler<Progress> for JobsActor {
         if self.steps.contains_key(&id) && progress > record.job.progress {
             record.advance(progress);
             let owner = record.job.owner;
-            self.watchers.send(&owner, Event::Progress { id, progress });
+            self.watchers.send(owner, &Event::Progress { id, progress });
         }
     }
 }

@@ -33,15 +33,14 @@ impl Watchers {
     }
 
     /// Tells everybody who may see jobs of `owner`.
-    pub(super) fn send(&mut self, owner: &u32, event: Event) {
-        let id = match &event {
+    pub(super) fn send(&mut self, owner: u32, event: &Event) {
+        let id = match event {
             Event::Job { job } => Some(&job.id),
             Event::Progress { id, .. } | Event::Removed { id } => Some(id),
             Event::Snapshot { .. } | Event::Lagged {} => None,
         };
         let wants = |watcher: &Watcher| {
-            watcher.caller.sees(*owner)
-                && watcher.job.as_ref().is_none_or(|job| id.is_none_or(|id| id == job))
+            watcher.caller.sees(owner) && watcher.job.as_ref().is_none_or(|job| id.is_none_or(|id| id == job))
         };
         self.0.retain(|watcher| {
             !wants(watcher) && !watcher.events.is_closed() || watcher.events.try_send(event.clone()).is_ok()
