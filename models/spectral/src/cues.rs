@@ -4,11 +4,11 @@ use harmonix_engine::EngineError;
 
 use crate::{
     median::NEPERS_PER_CODE,
-    percussive::{median_over_time, percussive_log_odds},
+    percussive::{Reach, median_over_time, percussive_log_odds},
     pitch::{self, Voice},
     plane::Plane,
     repet::repeating_level,
-    shortframes::{self, logit, sigmoid},
+    short_frames::{self, logit, sigmoid},
     spectrogram::Spectrogram,
     stereo::similarity,
     watch::Watch,
@@ -48,15 +48,17 @@ impl Cues {
         right: &[f32],
         watch: &mut Watch,
     ) -> Result<Self, EngineError> {
-        let percussive = percussive_log_odds(&mix.codes, 8, 23, watch)?;
-        let (percussive_short, percussive_local) = shortframes::percussive_log_odds(left, right, mix, watch)?;
+        let median_04 = median_over_time(&mix.codes, Reach { to: 8, step: 1 }, watch)?;
+        let percussive = percussive_log_odds(&mix.codes, &median_04, Reach { to: 22, step: 2 }, watch)?;
+        let (percussive_short, percussive_local) =
+            short_frames::percussive_log_odds(left, right, mix, watch)?;
         let [similarity, lean] = similarity(mix, 2, 1, watch)?;
         let vocal = pitch::vocal(mix, &similarity, watch)?;
         let mut this = Self {
             repeating: repeating_level(&mix.codes, watch)?,
-            median_04: median_over_time(&mix.codes, 8, watch)?,
-            median_08: median_over_time(&mix.codes, 17, watch)?,
-            median_2: median_over_time(&mix.codes, 43, watch)?,
+            median_04,
+            median_08: median_over_time(&mix.codes, Reach { to: 18, step: 2 }, watch)?,
+            median_2: median_over_time(&mix.codes, Reach { to: 44, step: 4 }, watch)?,
             bass: pitch::bass(mix, watch)?,
             levels: mix.codes.clone(),
             percussive,

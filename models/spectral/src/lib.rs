@@ -1,4 +1,24 @@
-//! Music separation without weights: four complementary masks on one spectrogram.
+//! Music separation without a neural network: four complementary masks on one spectrogram.
+//!
+//! [`Spectral`] takes stereo at 44.1 kHz apart into drums, bass, other and vocals. It knows nothing of
+//! timbre. It looks at how each bin of a short-time Fourier transform behaves:
+//!
+//! | cue | after | speaks for |
+//! |---|---|---|
+//! | percussiveness in frames of 93 ms and 23 ms, per bin, per neighbourhood and per frame | Fitzgerald 2010, medians over time and frequency | drums |
+//! | rise above the medians of the last and next 0.2, 0.4 and 1 s, and its hold | – | drums, and the kick against the bass |
+//! | likeness of both channels, lean to one side | – | vocals, bass (in the centre) against other (around) |
+//! | distance to the most similar frames | Rafii & Pardo 2012, REPET-SIM | vocals (which do not repeat) |
+//! | comb and salience of a tracked pitch, 85–900 Hz and 32–200 Hz | harmonic summation, Viterbi path | vocals, bass |
+//! | means of the first and third over the segment | – | what is usual at this frequency in this song |
+//!
+//! A log-linear model whose coefficients vary smoothly with frequency weighs the cues; its four outputs are
+//! shares of one. A multichannel Wiener filter (Duong, Vincent & Gribonval 2010) then turns shares into
+//! stems. Three stems are estimated and `other` is what they leave of the mixture, so the stems add up to it
+//! but for the rounding of a 32-bit float.
+//!
+//! Everything is computed within one segment, looking both ways in time, in memory that does not depend on
+//! the length of the track. There is no state between segments.
 
 mod coefficients;
 mod cues;
@@ -8,10 +28,12 @@ mod percussive;
 mod pitch;
 mod plane;
 mod repet;
-mod shortframes;
+mod short_frames;
 mod spectrogram;
 mod stereo;
 mod stft;
+#[cfg(test)]
+mod tests;
 mod watch;
 mod wiener;
 
@@ -35,7 +57,7 @@ const WINDOW: usize = 4096;
 /// Interleaved channels.
 const CHANNELS: usize = 2;
 /// Stages that go through all frames, for the progress.
-const STAGES: usize = 20;
+const STAGES: usize = 32;
 
 /// Separates drums, bass, other and vocals by their percussiveness, pitch, place and repetition.
 pub struct Spectral {
@@ -54,8 +76,16 @@ impl Default for Spectral {
 }
 
 impl Spectral {
-    /// A separator of stereo music at 44.1 kHz.
+    /// A separator of stereo music at 44.1 kHz in segments of 23.8 s.
     pub fn new() -> Self {
+        Self::with_segment(SEGMENT)
+    }
+
+    /// A separator in segments of `segment` frames, at least 1.
+    ///
+    /// Shorter segments take less memory (some 9 MB per second) and know less: what repeats and what a
+    /// source is like on average is learnt within the segment. Below 10 s the stems get worse.
+    pub fn with_segment(segment: usize) -> Self {
         let stft = Stft::new(WINDOW);
         Self {
             info: ModelInfo {
@@ -64,7 +94,7 @@ impl Spectral {
                 sources: ["drums", "bass", "other", "vocals"].map(Into::into).into(),
                 sample_rate: 44_100,
                 channels: CHANNELS,
-                segment: SEGMENT,
+                segment,
             },
             // A triangle: whatever the overlap, two segments cross over linearly.
             window: (0..SEGMENT)
@@ -72,7 +102,7 @@ impl Spectral {
                 .collect(),
             model: MaskModel::new(stft.bins()),
             stft,
-            channels: vec![vec![0.0; SEGMENT]; CHANNELS * SOURCES],
+            channels: vec![vec![0.0; segment]; CHANNELS * SOURCES],
         }
     }
 
@@ -119,6 +149,12 @@ impl Separator for Spectral {
     }
 
     fn separate(&mut self, mix: &[f32], stems: &mut [f32], monitor: &dyn Monitor) -> Result<(), EngineError> {
+        if mix.len() != self.info.segment * CHANNELS || stems.len() != mix.len() * SOURCES {
+            return Err(EngineError::Model(format!(
+                "spectral takes one segment of {} stereo frames at a time",
+                self.info.segment
+            )));
+        }
         let (scale, unscale) = unit_scale(mix);
         for (i, frame) in mix.as_chunks::<CHANNELS>().0.iter().enumerate() {
             for (channel, sample) in self.channels.iter_mut().zip(frame) {
@@ -126,7 +162,7 @@ impl Separator for Spectral {
             }
         }
         if scale > 0.0 {
-            let frames = self.stft.frames(SEGMENT);
+            let frames = self.stft.frames(self.info.segment);
             self.estimate(&mut Watch::new(monitor, STAGES * frames))?;
         } else {
             self.channels[CHANNELS..].iter_mut().for_each(|c| c.fill(0.0));

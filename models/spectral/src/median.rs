@@ -12,8 +12,8 @@ pub(crate) const DECIBELS_PER_CODE: f32 = 0.5;
 /// Nepers of *power* per step of a level code.
 pub(crate) const NEPERS_PER_CODE: f32 = DECIBELS_PER_CODE * std::f32::consts::LN_10 / 10.0;
 
-/// Positions worked on together.
-const LANES: usize = 64;
+/// Positions worked on together: their counts and candidates fit into the registers of any x86-64.
+const LANES: usize = 32;
 
 /// Quantises the natural logarithm of a power relative to `full_scale` (also a logarithm).
 pub(crate) fn level_code(log_power: f32, full_scale: f32) -> u8 {
@@ -27,37 +27,43 @@ pub(crate) fn level_code(log_power: f32, full_scale: f32) -> u8 {
 /// of the two in the middle.
 pub(crate) fn median_across(rows: &[&[u8]], out: &mut [u8]) {
     let rank = ((rows.len() - 1) / 2) as u8;
-    for (tile, out) in out.chunks_mut(LANES).enumerate() {
-        let from = tile * LANES;
-        let mut found = [0u8; LANES];
-        for bit in (0..8).rev() {
-            let mut candidate = found;
-            candidate.iter_mut().for_each(|c| *c |= 1 << bit);
-            let mut below = [0u8; LANES];
-            for row in rows {
-                let row = &row[from..];
-                if let Some(values) = row.first_chunk::<LANES>() {
-                    for ((n, v), c) in below.iter_mut().zip(values).zip(&candidate) {
-                        *n += u8::from(v < c);
-                    }
-                } else {
-                    for ((n, v), c) in below.iter_mut().zip(row).zip(&candidate) {
-                        *n += u8::from(v < c);
-                    }
-                }
-            }
-            // The median is the largest value that at most `rank` others lie below.
-            for ((f, n), c) in found.iter_mut().zip(&below).zip(&candidate) {
-                *f = if *n <= rank { *c } else { *f };
-            }
-        }
-        let length = out.len();
-        out.copy_from_slice(&found[..length]);
+    let mut from = 0;
+    while from + LANES <= out.len() {
+        let tile = tile_median(rows.iter().filter_map(|row| row[from..].first_chunk()), rank);
+        out[from..from + LANES].copy_from_slice(&tile);
+        from += LANES;
     }
+    let rest = out.len() - from;
+    let padded = rows.iter().map(|row| {
+        let mut values = [0; LANES];
+        values[..rest].copy_from_slice(&row[from..from + rest]);
+        values
+    });
+    let padded: Vec<_> = padded.collect();
+    out[from..].copy_from_slice(&tile_median(padded.iter(), rank)[..rest]);
 }
 
-/// Median over `2 · reach + 1` neighbours of each value, with the edges mirrored.
-pub(crate) fn median_along(values: &[u8], reach: usize, padded: &mut Vec<u8>, out: &mut [u8]) {
+/// The value of each lane that `rank` others are not above, bit by bit.
+fn tile_median<'a>(rows: impl Iterator<Item = &'a [u8; LANES]> + Clone, rank: u8) -> [u8; LANES] {
+    let mut found = [0u8; LANES];
+    for bit in (0..8).rev() {
+        let candidate = found.map(|f| f | 1 << bit);
+        let mut below = [0u8; LANES];
+        for row in rows.clone() {
+            for i in 0..LANES {
+                below[i] += u8::from(row[i] < candidate[i]);
+            }
+        }
+        // The median is the largest value that at most `rank` others lie below.
+        for i in 0..LANES {
+            found[i] = if below[i] <= rank { candidate[i] } else { found[i] };
+        }
+    }
+    found
+}
+
+/// Median over the neighbours of each value up to `reach` away, every `step`-th, with the edges mirrored.
+pub(crate) fn median_along(values: &[u8], reach: usize, step: usize, padded: &mut Vec<u8>, out: &mut [u8]) {
     padded.clear();
     let last = values.len() - 1;
     let at = |i: isize| values[mirror(i, last)];
@@ -65,11 +71,12 @@ pub(crate) fn median_along(values: &[u8], reach: usize, padded: &mut Vec<u8>, ou
     padded.extend_from_slice(values);
     padded.extend((1..=reach as isize).map(|i| at(last as isize + i)));
     let mut rows = [&padded[..0]; 255];
-    let rows = &mut rows[..2 * reach + 1];
-    for (i, row) in rows.iter_mut().enumerate() {
-        *row = &padded[i..];
+    let mut count = 0;
+    for (row, start) in rows.iter_mut().zip((0..=2 * reach).step_by(step)) {
+        *row = &padded[start..];
+        count += 1;
     }
-    median_across(rows, out);
+    median_across(&rows[..count], out);
 }
 
 /// Mirrors an index at 0 and `last`.
@@ -86,7 +93,7 @@ mod tests {
     fn agrees_with_sorting() {
         let values: Vec<u8> = (0..150u32).map(|i| (i * i * 7 + i * 31) as u8).collect();
         let mut out = vec![0; values.len()];
-        median_along(&values, 8, &mut Vec::new(), &mut out);
+        median_along(&values, 8, 1, &mut Vec::new(), &mut out);
         for i in 0..values.len() as isize {
             let mut near: Vec<u8> = (i - 8..=i + 8).map(|j| values[mirror(j, 149)]).collect();
             near.sort_unstable();

@@ -6,7 +6,10 @@
 use harmonix_engine::EngineError;
 
 use crate::{
-    percussive::percussive_log_odds as log_odds, plane::Plane, spectrogram::Spectrogram, stft::Stft,
+    percussive::{Reach, median_over_time, percussive_log_odds as log_odds},
+    plane::Plane,
+    spectrogram::Spectrogram,
+    stft::Stft,
     watch::Watch,
 };
 
@@ -15,8 +18,8 @@ const RATIO: usize = 4;
 /// Short frames to either side of the centre of a long frame that its window still weighs.
 const REACH: usize = 7;
 /// Medians over 0.2 s and 1 kHz.
-const REACH_FRAMES: usize = 17;
-const REACH_BINS: usize = 11;
+const FRAMES: Reach = Reach { to: 16, step: 2 };
+const BINS: Reach = Reach { to: 11, step: 1 };
 /// Bins of a long frame to either side that the local average takes (25 in all, 270 Hz).
 const REACH_LOCAL: usize = 12;
 
@@ -31,7 +34,8 @@ pub(crate) fn percussive_log_odds(
     let (frames, bins) = (long.power.frames(), long.power.bins());
     let mut stft = Stft::new((bins - 1) * 2 / RATIO);
     let short = Spectrogram::new(&mut stft, left, right, watch)?;
-    let mut share = log_odds(&short.codes, REACH_FRAMES, REACH_BINS, watch)?;
+    let harmonic = median_over_time(&short.codes, FRAMES, watch)?;
+    let mut share = log_odds(&short.codes, &harmonic, BINS, watch)?;
     for t in 0..share.frames() {
         share.row_mut(t).iter_mut().for_each(|l| *l = sigmoid(*l));
     }
