@@ -22,6 +22,7 @@ use crate::{
 };
 
 /// What a command comes to.
+#[expect(clippy::large_enum_variant, reason = "it lives for one request")]
 pub enum Outcome {
     /// One reply.
     Reply(Reply),

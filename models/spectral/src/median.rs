@@ -29,7 +29,7 @@ pub(crate) fn median_across(rows: &[&[u8]], out: &mut [u8]) {
     let rank = ((rows.len() - 1) / 2) as u8;
     let mut from = 0;
     while from + LANES <= out.len() {
-        let tile = tile_median(rows.iter().filter_map(|row| row[from..].first_chunk()), rank);
+        let tile = tile_median(&rows.iter().filter_map(|row| row[from..].first_chunk()), rank);
         out[from..from + LANES].copy_from_slice(&tile);
         from += LANES;
     }
@@ -40,11 +40,11 @@ pub(crate) fn median_across(rows: &[&[u8]], out: &mut [u8]) {
         values
     });
     let padded: Vec<_> = padded.collect();
-    out[from..].copy_from_slice(&tile_median(padded.iter(), rank)[..rest]);
+    out[from..].copy_from_slice(&tile_median(&padded.iter(), rank)[..rest]);
 }
 
 /// The value of each lane that `rank` others are not above, bit by bit.
-fn tile_median<'a>(rows: impl Iterator<Item = &'a [u8; LANES]> + Clone, rank: u8) -> [u8; LANES] {
+fn tile_median<'a>(rows: &(impl Iterator<Item = &'a [u8; LANES]> + Clone), rank: u8) -> [u8; LANES] {
     let mut found = [0u8; LANES];
     for bit in (0..8).rev() {
         let candidate = found.map(|f| f | 1 << bit);

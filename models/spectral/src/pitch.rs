@@ -107,15 +107,16 @@ fn track(
     let mut from = Plane::<u16>::new(frames, n);
     for t in 1..frames {
         let top = best.iter().enumerate().fold((0, f32::MIN), |a, (i, &s)| if s > a.1 { (i, s) } else { a });
-        for i in 0..n {
+        for (i, next) in next.iter_mut().enumerate() {
             let mut choice = (top.0, top.1 - range.glide * (reach + 4) as f32);
-            for j in i.saturating_sub(reach)..(i + reach + 1).min(n) {
-                let s = best[j] - range.glide * i.abs_diff(j) as f32;
+            let near = i.saturating_sub(reach)..(i + reach + 1).min(n);
+            for (j, &score) in near.clone().zip(&best[near]) {
+                let s = score - range.glide * i.abs_diff(j) as f32;
                 if s > choice.1 {
                     choice = (j, s);
                 }
             }
-            next[i] = choice.1 + scores.row(t)[i];
+            *next = choice.1 + scores.row(t)[i];
             from.row_mut(t)[i] = choice.0 as u16;
         }
         std::mem::swap(&mut best, &mut next);

@@ -3,7 +3,7 @@
 use std::thread;
 
 use harmonix_ipc::{Client, ErrorKind, Format, JobState, ListJobs};
-use harmonix_tests::harness::{Daemon, Setup};
+use harmonix_tests::harness::Setup;
 
 use crate::support::{blip, draft, long_song};
 
