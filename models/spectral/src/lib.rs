@@ -23,7 +23,9 @@
 mod coefficients;
 mod cues;
 mod masks;
+mod math;
 mod median;
+mod path;
 mod percussive;
 mod pitch;
 mod plane;
@@ -31,6 +33,7 @@ mod repet;
 mod short_frames;
 mod spectrogram;
 mod stereo;
+mod statistics;
 mod stft;
 #[cfg(test)]
 mod tests;
@@ -57,7 +60,7 @@ const WINDOW: usize = 4096;
 /// Interleaved channels.
 const CHANNELS: usize = 2;
 /// Stages that go through all frames, for the progress.
-const STAGES: usize = 32;
+const STAGES: usize = 36;
 
 /// Separates drums, bass, other and vocals by their percussiveness, pitch, place and repetition.
 pub struct Spectral {
@@ -113,7 +116,7 @@ impl Spectral {
         let frames = spectrogram.power.frames();
         let masks = {
             let cues = Cues::new(&spectrogram, &mix[0], &mix[1], watch)?;
-            self.model.masks(&cues, frames, watch)?
+            self.model.masks(&cues, &spectrogram, watch)?
         };
         let space = SpatialModel::new(&spectrogram, &masks, watch)?;
         stems.iter_mut().for_each(|s| s.fill(0.0));
