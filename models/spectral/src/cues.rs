@@ -3,41 +3,92 @@
 use harmonix_engine::EngineError;
 
 use crate::{
+    math::{exp, ln},
     median::NEPERS_PER_CODE,
     percussive::{Reach, median_over_time, percussive_log_odds},
     pitch::{self, Voice},
     plane::Plane,
     repet::repeating_level,
-    short_frames::{self, logit, sigmoid},
+    short_frames,
     spectrogram::Spectrogram,
+    statistics::{Broadband, Usual, broadband, usual},
     stereo::similarity,
     watch::Watch,
 };
 
-/// Number of cues, the constant one included.
-pub(crate) const CUES: usize = 24;
+/// A cue, in the order of the coefficients.
+///
+/// Log-odds are halved and limited to ±3, so that all cues have a range of a few units.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cue {
+    /// Log-odds of percussive in frames of 93 ms, medians over 0.4 s and 500 Hz.
+    Percussive,
+    /// The same in frames of 23 ms, medians over 0.2 s and 1 kHz.
+    PercussiveShort,
+    /// The latter averaged over 270 Hz around the bin.
+    PercussiveLocal,
+    /// Log-odds of percussive of all above 300 Hz in the frame.
+    Broadband,
+    /// The former, held: a struck drum rings on.
+    BroadbandHeld,
+    /// Mean rise in nepers above the median of 0.8 s of all above 300 Hz in the frame.
+    Onset,
+    /// The former, held.
+    OnsetHeld,
+    /// Natural logarithm of the likeness of both channels, from −2.3.
+    Likeness,
+    /// Fourth power of the likeness: 1 in the centre and close to 0 a little beside it.
+    Centred,
+    /// How much louder one side is, 0..=1.
+    Lean,
+    /// Half the nepers above the median of the most similar frames.
+    Unrepeated,
+    /// Share of the power that is not in the median of 0.4 s.
+    Excess04,
+    /// Share of the power that is not in the median of 0.8 s.
+    Excess08,
+    /// Half the nepers above the median of 0.8 s.
+    Rise08,
+    /// Half the nepers above the median of 2 s.
+    Rise2,
+    /// Closeness to a partial of the tracked vocal pitch, 0..=1.
+    VocalComb,
+    /// Salience of the vocal pitch.
+    VocalSalience,
+    /// Product of the former two: a comb counts as much as its pitch.
+    VocalPartial,
+    /// Closeness to a partial of the tracked bass pitch, 0..=1.
+    BassComb,
+    /// Salience of the bass pitch.
+    BassSalience,
+    /// Log-odds of percussive in short frames, mean over the segment at this frequency.
+    UsualPercussiveShort,
+    /// Logarithm of the mean likeness over the segment at this frequency.
+    UsualLikeness,
+    /// Log-odds of percussive in long frames, mean over the segment at this frequency.
+    UsualPercussive,
+    /// Always 1: what is to be expected at this frequency without knowing anything.
+    One,
+}
 
-/// Bins above which broadband cues look, 300 Hz: below, a held bass hides the strokes.
-const BROADBAND_FROM: usize = 28;
-/// Fall per frame of what is held after an onset: a drum rings on.
-const HELD_FALL: f32 = 0.15;
+/// Number of cues.
+pub(crate) const CUES: usize = Cue::One as usize + 1;
 
 /// Cues of a segment.
 pub(crate) struct Cues {
     percussive: Plane<f32>,
     percussive_short: Plane<f32>,
     percussive_local: Plane<f32>,
-    similarity: Plane<f32>,
+    likeness: Plane<f32>,
     lean: Plane<f32>,
-    levels: Plane<u8>,
     repeating: Plane<u8>,
     median_04: Plane<u8>,
     median_08: Plane<u8>,
     median_2: Plane<u8>,
     vocal: Voice,
     bass: Voice,
-    per_frame: Vec<[f32; 4]>,
-    per_bin: Vec<[f32; 3]>,
+    broadband: Vec<Broadband>,
+    usual: Vec<Usual>,
 }
 
 impl Cues {
@@ -49,115 +100,73 @@ impl Cues {
         watch: &mut Watch,
     ) -> Result<Self, EngineError> {
         let median_04 = median_over_time(&mix.codes, Reach { to: 8, step: 1 }, watch)?;
+        let median_08 = median_over_time(&mix.codes, Reach { to: 18, step: 2 }, watch)?;
         let percussive = percussive_log_odds(&mix.codes, &median_04, Reach { to: 22, step: 2 }, watch)?;
         let (percussive_short, percussive_local) =
             short_frames::percussive_log_odds(left, right, mix, watch)?;
-        let [similarity, lean] = similarity(mix, 2, 1, watch)?;
-        let vocal = pitch::vocal(mix, &similarity, watch)?;
-        let mut this = Self {
+        let [likeness, lean] = similarity(mix, 2, 1, watch)?;
+        Ok(Self {
             repeating: repeating_level(&mix.codes, watch)?,
-            median_04,
-            median_08: median_over_time(&mix.codes, Reach { to: 18, step: 2 }, watch)?,
             median_2: median_over_time(&mix.codes, Reach { to: 44, step: 4 }, watch)?,
+            vocal: pitch::vocal(mix, &likeness, watch)?,
             bass: pitch::bass(mix, watch)?,
-            levels: mix.codes.clone(),
+            broadband: broadband(mix, &percussive_short, &median_08, watch)?,
+            usual: usual(mix, [&percussive_short, &percussive], &likeness, watch)?,
+            median_04,
+            median_08,
             percussive,
             percussive_short,
             percussive_local,
-            similarity,
+            likeness,
             lean,
-            vocal,
-            per_frame: Vec::new(),
-            per_bin: Vec::new(),
-        };
-        this.per_frame = this.broadband(mix);
-        this.per_bin = this.over_segment(mix);
-        Ok(this)
-    }
-
-    /// Broadband percussiveness and onset strength of each frame, as they are and held.
-    fn broadband(&self, mix: &Spectrogram) -> Vec<[f32; 4]> {
-        let mut held = [f32::MIN; 2];
-        (0..mix.power.frames())
-            .map(|t| {
-                let mut sums = [1e-12f32; 3];
-                for (k, power) in mix.power.row(t).iter().enumerate().skip(BROADBAND_FROM) {
-                    sums[0] += power;
-                    sums[1] += power * sigmoid(self.percussive_short.row(t)[k]);
-                    sums[2] += power * excess(&self.levels, &self.median_08, t, k).clamp(-2.0, 4.0);
-                }
-                let now = [logit(sums[1] / sums[0]), sums[2] / sums[0]];
-                held = [now[0].max(held[0] - HELD_FALL), now[1].max(held[1] - HELD_FALL)];
-                [now[0], held[0], now[1], held[1]]
-            })
-            .collect()
-    }
-
-    /// Power-weighted means over the segment of percussiveness (short and long frames) and similarity.
-    fn over_segment(&self, mix: &Spectrogram) -> Vec<[f32; 3]> {
-        let bins = mix.power.bins();
-        let mut sums = vec![[1e-12f32; 4]; bins];
-        for t in 0..mix.power.frames() {
-            for (k, (sum, power)) in sums.iter_mut().zip(mix.power.row(t)).enumerate() {
-                sum[0] += power;
-                sum[1] += power * sigmoid(self.percussive_short.row(t)[k]);
-                sum[2] += power * self.similarity.row(t)[k];
-                sum[3] += power * sigmoid(self.percussive.row(t)[k]);
-            }
-        }
-        (0..bins)
-            .map(|k| {
-                let near = &sums[k.saturating_sub(4)..(k + 5).min(bins)];
-                let mean = |i: usize| near.iter().map(|s| s[i] / s[0]).sum::<f32>() / near.len() as f32;
-                [logit(mean(1)), mean(2).clamp(0.05, 1.0).ln(), logit(mean(3))]
-            })
-            .collect()
+        })
     }
 
     /// Writes the cues of frame `t`, one row of `bins` values each.
-    pub(crate) fn frame(&self, t: usize, rows: &mut Plane<f32>) {
-        let [bb, hbb, on, hon] = self.per_frame[t];
-        for k in 0..rows.bins() {
-            let d8 = excess(&self.levels, &self.median_08, t, k);
-            let d4 = excess(&self.levels, &self.median_04, t, k);
-            let sim = self.similarity.row(t)[k];
-            let vc = self.vocal.comb.row(t)[k];
-            let vs = self.vocal.salience.row(t)[k];
-            let [mps, msim, mpl] = self.per_bin[k];
-            let cues: [f32; CUES] = [
-                self.percussive.row(t)[k].clamp(-6.0, 6.0) / 2.0,
-                self.percussive_short.row(t)[k].clamp(-6.0, 6.0) / 2.0,
-                self.percussive_local.row(t)[k].clamp(-6.0, 6.0) / 2.0,
-                bb,
-                hbb,
-                on,
-                hon,
-                sim.max(0.1).ln(),
-                sim.max(0.0).powi(4),
-                self.lean.row(t)[k].abs(),
-                excess(&self.levels, &self.repeating, t, k).clamp(-4.0, 4.0) / 2.0,
-                1.0 - (-d4.max(0.0)).exp(),
-                1.0 - (-d8.max(0.0)).exp(),
-                d8.clamp(-4.0, 4.0) / 2.0,
-                excess(&self.levels, &self.median_2, t, k).clamp(-4.0, 4.0) / 2.0,
-                vc,
-                vs,
-                vc * vs.max(0.0),
-                self.bass.comb.row(t)[k],
-                self.bass.salience.row(t)[k],
-                mps,
-                msim,
-                mpl,
-                1.0,
-            ];
-            for (i, cue) in cues.iter().enumerate() {
-                rows.row_mut(i)[k] = *cue;
-            }
-        }
+    pub(crate) fn frame(&self, t: usize, mix: &Spectrogram, rows: &mut Plane<f32>) {
+        let half = |log_odds: f32| log_odds.clamp(-6.0, 6.0) * 0.5;
+        map(rows, Cue::Percussive, self.percussive.row(t), half);
+        map(rows, Cue::PercussiveShort, self.percussive_short.row(t), half);
+        map(rows, Cue::PercussiveLocal, self.percussive_local.row(t), half);
+        let frame = &self.broadband[t];
+        rows.row_mut(Cue::Broadband as usize).fill(frame.percussive);
+        rows.row_mut(Cue::BroadbandHeld as usize).fill(frame.percussive_held);
+        rows.row_mut(Cue::Onset as usize).fill(frame.onset);
+        rows.row_mut(Cue::OnsetHeld as usize).fill(frame.onset_held);
+        map(rows, Cue::Likeness, self.likeness.row(t), |s| ln(s.max(0.1)));
+        map(rows, Cue::Centred, self.likeness.row(t), |s| s.max(0.0).powi(4));
+        map(rows, Cue::Lean, self.lean.row(t), f32::abs);
+        let half = |rise: f32| rise.clamp(-4.0, 4.0) * 0.5;
+        let excess = |rise: f32| 1.0 - exp(-rise.max(0.0));
+        let levels = mix.codes.row(t);
+        rise(rows, Cue::Unrepeated, levels, self.repeating.row(t), half);
+        rise(rows, Cue::Excess04, levels, self.median_04.row(t), excess);
+        rise(rows, Cue::Excess08, levels, self.median_08.row(t), excess);
+        rise(rows, Cue::Rise08, levels, self.median_08.row(t), half);
+        rise(rows, Cue::Rise2, levels, self.median_2.row(t), half);
+        let salience = self.vocal.salience[t];
+        map(rows, Cue::VocalComb, self.vocal.comb.row(t), |c| c);
+        rows.row_mut(Cue::VocalSalience as usize).fill(salience);
+        map(rows, Cue::VocalPartial, self.vocal.comb.row(t), |c| c * salience.max(0.0));
+        map(rows, Cue::BassComb, self.bass.comb.row(t), |c| c);
+        rows.row_mut(Cue::BassSalience as usize).fill(self.bass.salience[t]);
+        map(rows, Cue::UsualPercussiveShort, &self.usual, |u| u.percussive_short);
+        map(rows, Cue::UsualLikeness, &self.usual, |u| u.likeness);
+        map(rows, Cue::UsualPercussive, &self.usual, |u| u.percussive);
+        rows.row_mut(Cue::One as usize).fill(1.0);
     }
 }
 
-/// Nepers of power by which a bin lies above `below`.
-fn excess(levels: &Plane<u8>, below: &Plane<u8>, t: usize, k: usize) -> f32 {
-    (f32::from(levels.row(t)[k]) - f32::from(below.row(t)[k])) * NEPERS_PER_CODE
+/// Writes `f` of each value to the row of a cue.
+fn map<T: Copy>(rows: &mut Plane<f32>, cue: Cue, values: &[T], f: impl Fn(T) -> f32) {
+    for (row, value) in rows.row_mut(cue as usize).iter_mut().zip(values) {
+        *row = f(*value);
+    }
+}
+
+/// Writes `f` of the nepers by which each level lies above another to the row of a cue.
+fn rise(rows: &mut Plane<f32>, cue: Cue, levels: &[u8], above: &[u8], f: impl Fn(f32) -> f32) {
+    for ((row, level), above) in rows.row_mut(cue as usize).iter_mut().zip(levels).zip(above) {
+        *row = f((f32::from(*level) - f32::from(*above)) * NEPERS_PER_CODE);
+    }
 }

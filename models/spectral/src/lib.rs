@@ -23,13 +23,16 @@
 mod coefficients;
 mod cues;
 mod masks;
+mod math;
 mod median;
+mod path;
 mod percussive;
 mod pitch;
 mod plane;
 mod repet;
 mod short_frames;
 mod spectrogram;
+mod statistics;
 mod stereo;
 mod stft;
 #[cfg(test)]
@@ -59,7 +62,7 @@ const WINDOW: usize = 4096;
 /// Interleaved channels.
 const CHANNELS: usize = 2;
 /// Stages that go through all frames, for the progress.
-const STAGES: usize = 32;
+const STAGES: usize = 36;
 
 /// Separates drums, bass, other and vocals by their percussiveness, pitch, place and repetition.
 pub struct Spectral {
@@ -115,7 +118,7 @@ impl Spectral {
         let frames = spectrogram.power.frames();
         let masks = {
             let cues = Cues::new(&spectrogram, &mix[0], &mix[1], watch)?;
-            self.model.masks(&cues, frames, watch)?
+            self.model.masks(&cues, &spectrogram, watch)?
         };
         let space = SpatialModel::new(&spectrogram, &masks, watch)?;
         stems.iter_mut().for_each(|s| s.fill(0.0));

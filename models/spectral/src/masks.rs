@@ -4,34 +4,38 @@ use harmonix_engine::EngineError;
 
 use crate::{
     ESTIMATED, SOURCES,
-    coefficients::{COEFFICIENTS, KNOTS},
+    coefficients::{BASS, Coefficients, DRUMS, KNOTS, VOCALS},
     cues::{CUES, Cues},
+    math::exp,
     pitch::HERTZ_PER_BIN,
     plane::Plane,
+    spectrogram::Spectrogram,
     watch::Watch,
 };
 
+/// Nepers by which vocals have to be more probable than they look: a voice where nobody sings is heard more than
+/// a voice that is a little too quiet.
+const RESERVE: f32 = 0.15;
+
 /// The log-linear model of the masks, spread out over the bins.
 pub(crate) struct MaskModel {
-    /// `[source][cue]` rows of `bins` values, the source `OTHER` left out.
-    slopes: Vec<Plane<f32>>,
+    /// `[cues, bins]` of each of the [`ESTIMATED`] sources.
+    slopes: [Plane<f32>; ESTIMATED.len()],
 }
 
 impl MaskModel {
     /// Interpolates the coefficients for `bins` frequencies.
     pub(crate) fn new(bins: usize) -> Self {
-        let slopes = COEFFICIENTS
-            .iter()
-            .map(|cues| {
-                let mut rows = Plane::new(CUES, bins);
-                for (c, knots) in cues.iter().enumerate() {
-                    for (k, slope) in rows.row_mut(c).iter_mut().enumerate() {
-                        *slope = interpolate(knots, (k as f32).max(1.0) * HERTZ_PER_BIN);
-                    }
+        let spread = |cues: &Coefficients| {
+            let mut rows = Plane::new(CUES, bins);
+            for (c, knots) in cues.iter().enumerate() {
+                for (k, slope) in rows.row_mut(c).iter_mut().enumerate() {
+                    *slope = interpolate(knots, (k as f32).max(1.0) * HERTZ_PER_BIN);
                 }
-                rows
-            })
-            .collect();
+            }
+            rows
+        };
+        let slopes = [&DRUMS, &BASS, &VOCALS].map(spread);
         Self { slopes }
     }
 
@@ -39,14 +43,14 @@ impl MaskModel {
     pub(crate) fn masks(
         &self,
         cues: &Cues,
-        frames: usize,
+        mix: &Spectrogram,
         watch: &mut Watch,
     ) -> Result<[Plane<f32>; SOURCES], EngineError> {
-        let bins = self.slopes[0].bins();
+        let (frames, bins) = (mix.power.frames(), mix.power.bins());
         let mut masks = std::array::from_fn(|_| Plane::new(frames, bins));
         let mut rows = Plane::new(CUES, bins);
         for t in 0..frames {
-            cues.frame(t, &mut rows);
+            cues.frame(t, mix, &mut rows);
             for (source, slopes) in ESTIMATED.into_iter().zip(&self.slopes) {
                 let odds = masks[source].row_mut(t);
                 for c in 0..CUES {
@@ -55,6 +59,7 @@ impl MaskModel {
                     }
                 }
             }
+            masks[ESTIMATED[2]].row_mut(t).iter_mut().for_each(|odds| *odds -= RESERVE);
             softmax(&mut masks, t);
             watch.tick()?;
         }
@@ -67,7 +72,7 @@ fn softmax(masks: &mut [Plane<f32>; SOURCES], t: usize) {
     for k in 0..masks[0].bins() {
         let odds: [f32; SOURCES] = std::array::from_fn(|s| masks[s].row(t)[k]);
         let top = odds.iter().fold(0.0f32, |a, b| a.max(*b));
-        let parts = odds.map(|o| (o - top).exp());
+        let parts = odds.map(|o| exp(o - top));
         let scale = 1.0 / parts.iter().sum::<f32>();
         for (mask, part) in masks.iter_mut().zip(parts) {
             mask.row_mut(t)[k] = part * scale;

@@ -1,142 +1,134 @@
-//! Fundamental frequencies by harmonic summation and a Viterbi path, and the combs of their partials.
+//! Fundamental frequencies by harmonic summation (Hermes 1988, "Measurement of pitch by subharmonic
+//! summation") and a Viterbi path, and the combs of their partials.
 
 use harmonix_engine::EngineError;
 
-use crate::{plane::Plane, spectrogram::Spectrogram, watch::Watch};
+use crate::{math::exp, path::best_path, plane::Plane, spectrogram::Spectrogram, watch::Watch};
 
 /// Width of a bin in hertz.
 pub(crate) const HERTZ_PER_BIN: f32 = 44_100.0 / 4096.0;
+
+/// Share of the level in the valley between two partials that counts against a candidate. Without it, the
+/// octave below collects all partials of the true pitch and more.
+const VALLEY: f32 = 0.7;
 
 /// What a tracked voice explains.
 pub(crate) struct Voice {
     /// How close a bin lies to a partial of the tracked pitch, 0..=1, `[frames, bins]`.
     pub(crate) comb: Plane<f32>,
-    /// How well the tracked pitch explains its frame, `[frames, bins]`.
-    pub(crate) salience: Plane<f32>,
+    /// How well the tracked pitch explains each frame: what its partials stand above the valleys between
+    /// them, relative to the whole frame.
+    pub(crate) salience: Vec<f32>,
 }
 
 /// What to track.
-struct Range {
+struct Register {
+    /// Fundamental frequencies in hertz, and candidates per octave.
     lowest: f32,
     highest: f32,
     per_octave: f32,
+    /// Partials summed, each weighted by `decay` times the one below it.
     partials: usize,
     decay: f32,
-    /// Penalty per candidate step between frames.
-    glide: f32,
+    /// Hertz above which partials are not looked for.
     limit: f32,
+    /// Salience that a step to the next candidate costs from frame to frame.
+    glide: f32,
 }
 
-/// Tracks the most salient centred voice.
-pub(crate) fn vocal(mix: &Spectrogram, sim: &Plane<f32>, watch: &mut Watch) -> Result<Voice, EngineError> {
-    let range = Range {
+/// Tracks the most salient voice in the centre; `likeness` is that of the channels.
+pub(crate) fn vocal(
+    mix: &Spectrogram,
+    likeness: &Plane<f32>,
+    watch: &mut Watch,
+) -> Result<Voice, EngineError> {
+    let register = Register {
         lowest: 85.0,
         highest: 900.0,
         per_octave: 48.0,
         partials: 10,
         decay: 0.84,
-        glide: 0.02,
         limit: 5500.0,
+        glide: 0.02,
     };
-    track(mix, Some(sim), &range, watch)
+    track(mix, |t, k| likeness.row(t)[k].max(0.0).powi(3), &register, watch)
 }
 
 /// Tracks the bass.
 pub(crate) fn bass(mix: &Spectrogram, watch: &mut Watch) -> Result<Voice, EngineError> {
-    let range = Range {
+    let register = Register {
         lowest: 32.0,
         highest: 200.0,
         per_octave: 24.0,
         partials: 6,
         decay: 0.8,
-        glide: 0.03,
         limit: 700.0,
+        glide: 0.03,
     };
-    track(mix, None, &range, watch)
+    track(mix, |_, _| 1.0, &register, watch)
 }
 
 fn track(
     mix: &Spectrogram,
-    sim: Option<&Plane<f32>>,
-    range: &Range,
+    weight: impl Fn(usize, usize) -> f32,
+    register: &Register,
     watch: &mut Watch,
 ) -> Result<Voice, EngineError> {
     let (frames, bins) = (mix.power.frames(), mix.power.bins());
     let candidates: Vec<f32> = (0..)
-        .map(|i| range.lowest * 2f32.powf(i as f32 / range.per_octave))
-        .take_while(|f| *f < range.highest)
+        .map(|i| register.lowest * 2f32.powf(i as f32 / register.per_octave) / HERTZ_PER_BIN)
+        .take_while(|f0| *f0 < register.highest / HERTZ_PER_BIN)
         .collect();
-    let n = candidates.len();
-    let mut scores = Plane::<f32>::new(frames, n);
-    let limit = ((range.limit / HERTZ_PER_BIN) as usize).min(bins - 2);
-    let mut level = vec![0.0f32; limit + 2];
+    let mut saliences = Plane::new(frames, candidates.len());
+    let limit = ((register.limit / HERTZ_PER_BIN) as usize).min(bins - 2);
+    let mut levels = vec![0.0f32; limit + 2];
     for t in 0..frames {
-        for (k, l) in level.iter_mut().enumerate() {
-            *l = mix.power.row(t)[k].sqrt().sqrt();
-            if let Some(sim) = sim {
-                *l *= sim.row(t)[k].max(0.0).powi(3);
-            }
+        for (k, (level, power)) in levels.iter_mut().zip(mix.power.row(t)).enumerate() {
+            // The root of the magnitude: a loud partial alone does not make a voice.
+            *level = power.sqrt().sqrt() * weight(t, k);
         }
-        // whiten: relative to the mean around
-        let total: f32 = level.iter().map(|l| l * l).sum::<f32>().sqrt().max(1e-9);
-        for (s, f0) in scores.row_mut(t).iter_mut().zip(&candidates) {
-            let mut sum = 0.0;
-            let mut weight = 1.0;
-            for h in 1..=range.partials {
-                let at = f0 * h as f32 / HERTZ_PER_BIN;
-                if at as usize >= limit {
-                    break;
-                }
-                let (k, part) = (at as usize, at.fract());
-                let on = level[k] + (level[k + 1] - level[k]) * part;
-                // the valley between partials counts against the candidate
-                let at = f0 * (h as f32 - 0.5) / HERTZ_PER_BIN;
-                let (k, part) = (at as usize, at.fract());
-                let off = level[k] + (level[k + 1] - level[k]) * part;
-                sum += weight * (on - 0.7 * off);
-                weight *= range.decay;
-            }
-            *s = sum / total;
+        let total = levels.iter().map(|l| l * l).sum::<f32>().sqrt().max(1e-9);
+        for (salience, f0) in saliences.row_mut(t).iter_mut().zip(&candidates) {
+            *salience = harmonic_sum(&levels[..=limit], *f0, register) / total;
         }
         watch.tick()?;
     }
-    // Viterbi
-    let reach = (range.per_octave / 6.0) as usize;
-    let mut best = scores.row(0).to_vec();
-    let mut next = vec![0.0; n];
-    let mut from = Plane::<u16>::new(frames, n);
-    for t in 1..frames {
-        let top = best.iter().enumerate().fold((0, f32::MIN), |a, (i, &s)| if s > a.1 { (i, s) } else { a });
-        for (i, next) in next.iter_mut().enumerate() {
-            let mut choice = (top.0, top.1 - range.glide * (reach + 4) as f32);
-            let near = i.saturating_sub(reach)..(i + reach + 1).min(n);
-            for (j, &score) in near.clone().zip(&best[near]) {
-                let s = score - range.glide * i.abs_diff(j) as f32;
-                if s > choice.1 {
-                    choice = (j, s);
-                }
-            }
-            *next = choice.1 + scores.row(t)[i];
-            from.row_mut(t)[i] = choice.0 as u16;
-        }
-        std::mem::swap(&mut best, &mut next);
-    }
-    let mut at = best.iter().enumerate().fold((0, f32::MIN), |a, (i, &s)| if s > a.1 { (i, s) } else { a }).0;
-    let mut voice = Voice { comb: Plane::new(frames, bins), salience: Plane::new(frames, bins) };
-    for t in (0..frames).rev() {
-        let f0 = candidates[at] / HERTZ_PER_BIN;
-        for (k, c) in voice.comb.row_mut(t).iter_mut().enumerate() {
-            let h = (k as f32 / f0).round().max(1.0);
-            let d = k as f32 - h * f0;
-            // a main lobe is some two bins wide, and vibrato widens high partials
-            let width = 1.3 + 0.008 * k as f32;
-            *c = (-0.5 * (d / width).powi(2)).exp();
-        }
-        voice.salience.row_mut(t).fill(scores.row(t)[at]);
-        if t > 0 {
-            at = from.row(t)[at] as usize;
-        }
+    // two semitones per frame at most, but for a jump
+    let path = best_path(&saliences, (register.per_octave / 6.0) as usize, register.glide, watch)?;
+    let mut voice = Voice { comb: Plane::new(frames, bins), salience: Vec::with_capacity(frames) };
+    for (t, candidate) in path.into_iter().enumerate() {
+        comb(candidates[candidate], voice.comb.row_mut(t));
+        voice.salience.push(saliences.row(t)[candidate]);
         watch.tick()?;
     }
     Ok(voice)
+}
+
+/// What the partials of `f0` (in bins) stand above the valleys before them.
+fn harmonic_sum(levels: &[f32], f0: f32, register: &Register) -> f32 {
+    let at = |position: f32| {
+        let (k, part) = (position as usize, position.fract());
+        levels[k] + (levels[k + 1] - levels[k]) * part
+    };
+    let (mut sum, mut weight) = (0.0, 1.0);
+    for partial in (1..=register.partials).map(|h| h as f32) {
+        if (f0 * partial) as usize + 1 >= levels.len() {
+            break;
+        }
+        sum += weight * (at(f0 * partial) - VALLEY * at(f0 * (partial - 0.5)));
+        weight *= register.decay;
+    }
+    sum
+}
+
+/// Writes the closeness of each bin to a partial of `f0` (in bins).
+fn comb(f0: f32, out: &mut [f32]) {
+    let partial = f0.recip();
+    for (k, c) in out.iter_mut().enumerate() {
+        let k = k as f32;
+        let distance = k - (k * partial).round().max(1.0) * f0;
+        // the main lobe of the window is some two bins wide, and vibrato widens high partials
+        let width = 1.3 + 0.008 * k;
+        *c = exp(-0.5 * (distance / width).powi(2));
+    }
 }

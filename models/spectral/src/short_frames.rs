@@ -6,6 +6,7 @@
 use harmonix_engine::EngineError;
 
 use crate::{
+    math::{logit, sigmoid},
     percussive::{Reach, median_over_time, percussive_log_odds as log_odds},
     plane::Plane,
     spectrogram::Spectrogram,
@@ -84,15 +85,4 @@ pub(crate) fn percussive_log_odds(
         watch.tick()?;
     }
     Ok((bin, local))
-}
-
-/// `1 / (1 + e⁻ˣ)`.
-pub(crate) fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
-}
-
-/// `ln(p / (1 − p))`, within ±9.2.
-pub(crate) fn logit(p: f32) -> f32 {
-    let p = p.clamp(1e-4, 1.0 - 1e-4);
-    (p / (1.0 - p)).ln()
 }

@@ -3,7 +3,7 @@
 use harmonix_engine::EngineError;
 use realfft::num_complex::Complex32;
 
-use crate::{median::level_code, plane::Plane, stft::Stft, watch::Watch};
+use crate::{math::ln, median::level_code, plane::Plane, stft::Stft, watch::Watch};
 
 /// Power (per bin of an unnormalised transform of a signal within ±1) that counts as silence.
 pub(crate) const SILENCE: f32 = 1e-12;
@@ -43,10 +43,10 @@ impl Spectrogram {
             }
             watch.tick()?;
         }
-        let full_scale = loudest.ln();
+        let full_scale = ln(loudest);
         for t in 0..frames {
             for (c, p) in this.codes.row_mut(t).iter_mut().zip(this.power.row(t)) {
-                *c = level_code(p.max(SILENCE).ln(), full_scale);
+                *c = level_code(ln(p.max(SILENCE)), full_scale);
             }
             watch.tick()?;
         }
