@@ -14,7 +14,7 @@ demo: setup ## Separate a song (SONG=path) through a daemon in a private folder;
 
 test: setup ## Every test: units, then the real programs end to end
 	$(CARGO) build --workspace --bins
-	$(CARGO) test --workspace
+	$(CARGO) test --workspace --no-fail-fast
 
 lint: ## Formatting and lints, warnings refused
 	$(CARGO) fmt --all --check
