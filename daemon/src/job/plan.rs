@@ -82,8 +82,14 @@ pub fn schedule<'a>(
         (Step::Export, capacity.export.saturating_sub(busy(Step::Export))),
     ]);
     let mut starts = Vec::new();
-    for record in records.filter(|record| !running.contains_key(&record.job.id)) {
+    // the device keeps the order of submission: a job that is decoded sooner does not overtake
+    let mut decoding = false;
+    for record in records {
         let Some(step) = next_step(record) else { continue };
+        decoding |= step == Step::Ingest;
+        if running.contains_key(&record.job.id) || (step == Step::Separate && decoding) {
+            continue;
+        }
         if let Some(free) = free.get_mut(&step).filter(|free| **free > 0) {
             *free -= 1;
             starts.push((record.job.id.clone(), step));

@@ -55,6 +55,16 @@ fn stages_of_different_jobs_overlap_but_ingest_does_not_run_far_ahead() {
 }
 
 #[test]
+fn a_job_that_is_decoded_sooner_does_not_overtake() {
+    let mut jobs: Vec<_> = ["a", "b"].iter().zip(1..).map(|(id, seq)| record(seq, id)).collect();
+    jobs[1].ingested = Some(ingested());
+    let running = BTreeMap::from([(JobId("a".into()), Step::Ingest)]);
+    assert_eq!(ids(&schedule(jobs.iter(), &running, ONE)), []);
+    jobs[0].job.state = JobState::Failed;
+    assert_eq!(ids(&schedule(jobs.iter(), &BTreeMap::new(), ONE)), [("b", Step::Separate)]);
+}
+
+#[test]
 fn random_worlds_never_exceed_the_capacity_and_never_stall() {
     let mut seed = 1_u64;
     let mut random = |below: u64| {
