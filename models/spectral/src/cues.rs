@@ -145,10 +145,11 @@ impl Cues {
         rise(rows, Cue::Rise08, levels, self.median_08.row(t), half);
         rise(rows, Cue::Rise2, levels, self.median_2.row(t), half);
         let salience = self.vocal.salience[t];
-        map(rows, Cue::VocalComb, self.vocal.comb.row(t), |c| c);
+        self.vocal.comb(t, rows.row_mut(Cue::VocalPartial as usize));
+        rows.copy_row(Cue::VocalPartial as usize, Cue::VocalComb as usize);
+        rows.row_mut(Cue::VocalPartial as usize).iter_mut().for_each(|c| *c *= salience.max(0.0));
         rows.row_mut(Cue::VocalSalience as usize).fill(salience);
-        map(rows, Cue::VocalPartial, self.vocal.comb.row(t), |c| c * salience.max(0.0));
-        map(rows, Cue::BassComb, self.bass.comb.row(t), |c| c);
+        self.bass.comb(t, rows.row_mut(Cue::BassComb as usize));
         rows.row_mut(Cue::BassSalience as usize).fill(self.bass.salience[t]);
         map(rows, Cue::UsualPercussiveShort, &self.usual, |u| u.percussive_short);
         map(rows, Cue::UsualLikeness, &self.usual, |u| u.likeness);

@@ -29,6 +29,7 @@ mod path;
 mod percussive;
 mod pitch;
 mod plane;
+mod presence;
 mod repet;
 mod short_frames;
 mod spectrogram;
@@ -46,7 +47,8 @@ use harmonix_engine::{EngineError, ModelInfo, Monitor, Separator, TrackStats, sp
 use realfft::num_complex::Complex32;
 
 use crate::{
-    cues::Cues, masks::MaskModel, spectrogram::Spectrogram, stft::Stft, watch::Watch, wiener::SpatialModel,
+    cues::Cues, masks::MaskModel, presence::gate_vocals, spectrogram::Spectrogram, stft::Stft, watch::Watch,
+    wiener::SpatialModel,
 };
 
 /// Number of stems.
@@ -62,7 +64,7 @@ const WINDOW: usize = 4096;
 /// Interleaved channels.
 const CHANNELS: usize = 2;
 /// Stages that go through all frames, for the progress.
-const STAGES: usize = 36;
+const STAGES: usize = 37;
 
 /// Separates drums, bass, other and vocals by their percussiveness, pitch, place and repetition.
 pub struct Spectral {
@@ -116,10 +118,11 @@ impl Spectral {
         let (mix, stems) = self.channels.split_at_mut(CHANNELS);
         let spectrogram = Spectrogram::new(&mut self.stft, &mix[0], &mix[1], watch)?;
         let frames = spectrogram.power.frames();
-        let masks = {
+        let mut masks = {
             let cues = Cues::new(&spectrogram, &mix[0], &mix[1], watch)?;
             self.model.masks(&cues, &spectrogram, watch)?
         };
+        gate_vocals(&mut masks, &spectrogram, watch)?;
         let space = SpatialModel::new(&spectrogram, &masks, watch)?;
         stems.iter_mut().for_each(|s| s.fill(0.0));
         let mut spectra = vec![vec![Complex32::default(); spectrogram.power.bins()]; stems.len()];

@@ -69,14 +69,14 @@ impl MaskModel {
 
 /// Turns log-odds against `OTHER` (whose own are 0) into shares of one.
 fn softmax(masks: &mut [Plane<f32>; SOURCES], t: usize) {
-    for k in 0..masks[0].bins() {
-        let odds: [f32; SOURCES] = std::array::from_fn(|s| masks[s].row(t)[k]);
-        let top = odds.iter().fold(0.0f32, |a, b| a.max(*b));
-        let parts = odds.map(|o| exp(o - top));
-        let scale = 1.0 / parts.iter().sum::<f32>();
-        for (mask, part) in masks.iter_mut().zip(parts) {
-            mask.row_mut(t)[k] = part * scale;
-        }
+    let [drums, bass, other, vocals] = masks.each_mut().map(|mask| mask.row_mut(t));
+    for (((drums, bass), other), vocals) in drums.iter_mut().zip(bass).zip(other).zip(vocals) {
+        // limited, so that their sum stays finite
+        let [d, b, v] = [*drums, *bass, *vocals].map(|odds| exp(odds.min(60.0)));
+        *other = 1.0 / (1.0 + d + b + v);
+        *drums = d * *other;
+        *bass = b * *other;
+        *vocals = v * *other;
     }
 }
 

@@ -12,13 +12,29 @@ pub(crate) const HERTZ_PER_BIN: f32 = 44_100.0 / 4096.0;
 /// octave below collects all partials of the true pitch and more.
 const VALLEY: f32 = 0.7;
 
-/// What a tracked voice explains.
+/// A tracked voice, frame by frame.
 pub(crate) struct Voice {
-    /// How close a bin lies to a partial of the tracked pitch, 0..=1, `[frames, bins]`.
-    pub(crate) comb: Plane<f32>,
-    /// How well the tracked pitch explains each frame: what its partials stand above the valleys between
-    /// them, relative to the whole frame.
+    /// Fundamental frequency in bins.
+    f0: Vec<f32>,
+    /// How well the pitch explains the frame: what its partials stand above the valleys between them,
+    /// relative to the whole frame.
     pub(crate) salience: Vec<f32>,
+}
+
+impl Voice {
+    /// Writes how close each bin of frame `t` lies to a partial, 0..=1.
+    pub(crate) fn comb(&self, t: usize, out: &mut [f32]) {
+        let f0 = self.f0[t];
+        let partial = f0.recip();
+        for (k, c) in out.iter_mut().enumerate() {
+            let k = k as f32;
+            // rounded half up
+            let nearest = ((k * partial + 0.5) as i32).max(1) as f32;
+            // the main lobe of the window is some two bins wide, and vibrato widens high partials
+            let distance = (k - nearest * f0) / (1.3 + 0.008 * k);
+            *c = exp(-0.5 * distance * distance);
+        }
+    }
 }
 
 /// What to track.
@@ -95,13 +111,8 @@ fn track(
     }
     // two semitones per frame at most, but for a jump
     let path = best_path(&saliences, (register.per_octave / 6.0) as usize, register.glide, watch)?;
-    let mut voice = Voice { comb: Plane::new(frames, bins), salience: Vec::with_capacity(frames) };
-    for (t, candidate) in path.into_iter().enumerate() {
-        comb(candidates[candidate], voice.comb.row_mut(t));
-        voice.salience.push(saliences.row(t)[candidate]);
-        watch.tick()?;
-    }
-    Ok(voice)
+    let salience = path.iter().enumerate().map(|(t, candidate)| saliences.row(t)[*candidate]).collect();
+    Ok(Voice { f0: path.into_iter().map(|candidate| candidates[candidate]).collect(), salience })
 }
 
 /// What the partials of `f0` (in bins) stand above the valleys before them.
@@ -119,16 +130,4 @@ fn harmonic_sum(levels: &[f32], f0: f32, register: &Register) -> f32 {
         weight *= register.decay;
     }
     sum
-}
-
-/// Writes the closeness of each bin to a partial of `f0` (in bins).
-fn comb(f0: f32, out: &mut [f32]) {
-    let partial = f0.recip();
-    for (k, c) in out.iter_mut().enumerate() {
-        let k = k as f32;
-        let distance = k - (k * partial).round().max(1.0) * f0;
-        // the main lobe of the window is some two bins wide, and vibrato widens high partials
-        let width = 1.3 + 0.008 * k;
-        *c = exp(-0.5 * (distance / width).powi(2));
-    }
 }

@@ -32,4 +32,9 @@ impl<T: Copy + Default> Plane<T> {
     pub(crate) fn row_mut(&mut self, t: usize) -> &mut [T] {
         &mut self.values[t * self.bins..(t + 1) * self.bins]
     }
+
+    /// Copies a frame over another one.
+    pub(crate) fn copy_row(&mut self, from: usize, to: usize) {
+        self.values.copy_within(from * self.bins..(from + 1) * self.bins, to * self.bins);
+    }
 }

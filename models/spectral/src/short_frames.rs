@@ -9,7 +9,7 @@ use crate::{
     math::{logit, sigmoid},
     percussive::{Reach, median_over_time, percussive_log_odds as log_odds},
     plane::Plane,
-    spectrogram::Spectrogram,
+    spectrogram::{Spectrogram, levels},
     stft::Stft,
     watch::Watch,
 };
@@ -34,11 +34,13 @@ pub(crate) fn percussive_log_odds(
 ) -> Result<(Plane<f32>, Plane<f32>), EngineError> {
     let (frames, bins) = (long.power.frames(), long.power.bins());
     let mut stft = Stft::new((bins - 1) * 2 / RATIO);
-    let short = Spectrogram::new(&mut stft, left, right, watch)?;
-    let harmonic = median_over_time(&short.codes, FRAMES, watch)?;
-    let mut share = log_odds(&short.codes, &harmonic, BINS, watch)?;
-    for t in 0..share.frames() {
-        share.row_mut(t).iter_mut().for_each(|l| *l = sigmoid(*l));
+    let (power, codes) = levels(&mut stft, left, right, watch)?;
+    let harmonic = median_over_time(&codes, FRAMES, watch)?;
+    let mut percussive = log_odds(&codes, &harmonic, BINS, watch)?;
+    for t in 0..percussive.frames() {
+        for (p, whole) in percussive.row_mut(t).iter_mut().zip(power.row(t)) {
+            *p = sigmoid(*p) * whole;
+        }
     }
     // the squared long window at the centres of the short frames
     let weights: Vec<f32> = (0..=2 * REACH)
@@ -46,27 +48,24 @@ pub(crate) fn percussive_log_odds(
         .collect();
     let mut bin = Plane::new(frames, bins);
     let mut local = Plane::new(frames, bins);
-    let mut sums = vec![[0.0f32; 2]; short.power.bins()];
+    let mut share = vec![0.0f32; power.bins()];
+    let mut whole = share.clone();
     let mut fine = vec![0.0; bins];
     for t in 0..frames {
-        sums.fill([1e-9, 2e-9]);
+        // next to silence nothing is known
+        share.fill(1e-9);
+        whole.fill(2e-9);
         // long frame t is centred at (t − 1) long hops, short frame s at (s − 1) short hops
-        let centre = t * RATIO + 1;
-        for (i, w) in weights.iter().enumerate() {
-            let Some(s) = (centre + i).checked_sub(RATIO + REACH).filter(|s| *s < short.power.frames())
-            else {
-                continue;
-            };
-            for ((sum, power), share) in sums.iter_mut().zip(short.power.row(s)).zip(share.row(s)) {
-                sum[0] += w * power * share;
-                sum[1] += w * power;
-            }
+        let first = (t * RATIO + 1) as isize - (RATIO + REACH) as isize;
+        for (s, w) in (first..).zip(&weights) {
+            let Some(s) = usize::try_from(s).ok().filter(|s| *s < power.frames()) else { continue };
+            add_scaled(&mut share, *w, percussive.row(s));
+            add_scaled(&mut whole, *w, power.row(s));
         }
+        share.iter_mut().zip(&whole).for_each(|(share, whole)| *share /= whole);
         for (k, f) in fine.iter_mut().enumerate() {
             let (at, part) = (k / RATIO, (k % RATIO) as f32 / RATIO as f32);
-            let a = sums[at][0] / sums[at][1];
-            let next = sums[(at + 1).min(sums.len() - 1)];
-            *f = a + (next[0] / next[1] - a) * part;
+            *f = share[at] + (share[(at + 1).min(share.len() - 1)] - share[at]) * part;
         }
         for (b, f) in bin.row_mut(t).iter_mut().zip(&fine) {
             *b = logit(*f);
@@ -85,4 +84,10 @@ pub(crate) fn percussive_log_odds(
         watch.tick()?;
     }
     Ok((bin, local))
+}
+
+fn add_scaled(sums: &mut [f32], scale: f32, values: &[f32]) {
+    for (sum, value) in sums.iter_mut().zip(values) {
+        *sum += scale * value;
+    }
 }
