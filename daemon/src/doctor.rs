@@ -2,6 +2,7 @@
 
 use std::{path::Path, process::Stdio, time::Duration};
 
+use harmonix_engine::protocol::{Architecture, Model};
 use harmonix_ipc::{Check, Report, Verdict};
 
 use crate::{
@@ -65,7 +66,8 @@ fn space(path: &Path) -> Check {
 
 async fn worker(parts: &Parts) -> Check {
     // while a job computes the worker plainly works, and asking it would wait for the job
-    let tried = tokio::time::timeout(Duration::from_secs(10), parts.separator.run(Try("spectral"))).await;
+    let model = Model { id: "spectral".into(), architecture: Architecture::Spectral, members: Vec::new() };
+    let tried = tokio::time::timeout(Duration::from_secs(10), parts.separator.run(Try(model))).await;
     match tried {
         Err(_) => check("worker", Verdict::Ok, "computing", None),
         Ok(Ok(Ok(model))) => check("worker", Verdict::Ok, format!("starts and loads {}", model.id), None),

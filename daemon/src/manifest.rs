@@ -25,7 +25,6 @@ pub struct Manifest<'a> {
     /// The model that the preset names, when another one computed.
     instead_of: Option<&'static str>,
     engine: &'a Separated,
-    precision: &'static str,
     /// Output → the model's stems that it is the sum of.
     outputs: BTreeMap<&'a str, Vec<&'a str>>,
     unavailable: &'a [String],
@@ -72,7 +71,6 @@ impl<'a> Manifest<'a> {
             settings: &export.options,
             instead_of: resolved.instead_of,
             engine: separated,
-            precision: "f32",
             outputs: resolved.outputs.iter().map(|output| (output.name.as_str(), parts(output))).collect(),
             unavailable: &resolved.unavailable,
             gain_db: audio.gain_db,

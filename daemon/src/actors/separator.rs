@@ -5,7 +5,7 @@ use std::{cell::RefCell, path::PathBuf, rc::Rc, sync::Arc, time::Duration};
 use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult, ResponseFuture};
 use harmonix_engine::{
     Layout, ModelInfo, Monitor, TrackStats,
-    protocol::{self, Ask, Reason, Say},
+    protocol::{self, Ask, Model, Precision, Reason, Say},
 };
 use harmonix_ipc::{Error, ErrorKind, Result, WorkerStatus};
 use tokio::{
@@ -34,10 +34,14 @@ pub struct Separate {
     pub running: Running,
     /// Where its spools lie.
     pub folder: JobFolder,
-    /// Catalogue id of the model.
-    pub model: &'static str,
+    /// The model and where its files lie.
+    pub model: Model,
     /// `auto`, `cpu` or `cuda`.
     pub device: String,
+    /// Its arithmetic.
+    pub precision: Precision,
+    /// Stems to compute; all of the model's when empty.
+    pub sources: Vec<String>,
     /// Segments, overlap and shifts.
     pub layout: Layout,
     /// Statistics of the mixture.
@@ -49,7 +53,7 @@ pub struct Separate {
 /// Loads a model to see whether the worker works.
 #[derive(Message)]
 #[rtype(result = "Result<ModelInfo>")]
-pub struct Try(pub &'static str);
+pub struct Try(pub Model);
 
 /// Asks for the worker's state.
 #[derive(Message)]
@@ -60,7 +64,8 @@ pub struct AskWorker;
 #[derive(Default)]
 struct Lease {
     worker: Option<Process>,
-    model: Option<(ModelInfo, String)>,
+    /// A model was loaded since the worker started.
+    loaded: bool,
     used: Option<Instant>,
 }
 
@@ -165,7 +170,7 @@ impl Session {
         let worker = match warm {
             Some(worker) => worker,
             None => {
-                lease.model = None;
+                lease.loaded = false;
                 let missing = || {
                     Error::new(ErrorKind::Unavailable, "harmonix-worker is not installed")
                         .hint("install it beside harmonixd, or set worker.program")
@@ -182,27 +187,28 @@ impl Session {
     /// Ends the worker and says how it ended.
     async fn end(&self, lease: &mut Lease) -> String {
         self.status.borrow_mut().pid = 0;
-        lease.model = None;
+        lease.loaded = false;
         match lease.worker.take() {
             Some(worker) => worker.end().await,
             None => "the worker is gone".into(),
         }
     }
 
-    fn loaded(&self, lease: &mut Lease, info: ModelInfo, device: String) {
+    fn loaded(&self, lease: &mut Lease) {
         self.status.borrow_mut().loads += 1;
-        lease.model = Some((info, device));
+        lease.loaded = true;
     }
 
-    async fn load(&self, lease: &mut Lease, model: &str) -> Result<ModelInfo> {
+    async fn load(&self, lease: &mut Lease, model: Model) -> Result<ModelInfo> {
         let worker = self.worker(lease)?;
-        worker.ask(&Ask::Load { model: model.into(), device: "auto".into() }).await;
+        let (device, precision) = ("auto".into(), Precision::F32);
+        worker.ask(&Ask::Load { model, device, precision }).await;
         let heard = tokio::time::timeout(LOAD, worker.hear()).await;
         lease.used = Some(Instant::now());
         match heard {
-            Ok(Some(Say::Loaded { info, device })) => {
-                if lease.model.is_none() {
-                    self.loaded(lease, info.clone(), device);
+            Ok(Some(Say::Loaded { info, .. })) => {
+                if !lease.loaded {
+                    self.loaded(lease);
                 }
                 Ok(info)
             }
@@ -212,15 +218,17 @@ impl Session {
     }
 
     async fn separate(&self, mut lease: OwnedMutexGuard<Lease>, message: Separate) -> Outcome {
-        let Separate { running, folder, model, device, layout, stats, input } = message;
+        let Separate { running, folder, model, device, precision, sources, layout, stats, input } = message;
         if running.cancelled() {
             return Outcome::Interrupted;
         }
         let task = running.job().0.clone();
         let ask = Ask::Separate(Box::new(protocol::Separate {
             task: task.clone(),
-            model: model.into(),
+            model: model.clone(),
             device,
+            precision,
+            sources,
             mix: folder.work().join("mix.f32"),
             stats,
             input,
@@ -260,18 +268,21 @@ impl Session {
             }
             lease.used = Some(Instant::now());
             match say {
-                Some(Say::Loaded { info, device }) => self.loaded(&mut lease, info, device),
+                Some(Say::Loaded { .. }) => self.loaded(&mut lease),
                 Some(Say::Progress { task: of, done }) if of == task => running.progress(done),
                 Some(Say::Checkpoint { task: of, .. }) if of == task => progressed = true,
-                Some(Say::Done { task: of, summary }) if of == task => {
+                Some(Say::Done { task: of, summary, ran }) if of == task => {
                     self.status.borrow_mut().jobs += 1;
-                    let Some((model, device)) = lease.model.clone() else {
-                        return Outcome::Failed(Error::new(
-                            ErrorKind::Internal,
-                            "the worker did not say its model",
-                        ));
-                    };
-                    return Outcome::Separated(Box::new(Separated { model, device, layout, summary }));
+                    return Outcome::Separated(Box::new(Separated {
+                        model: ran.model,
+                        device: ran.device,
+                        layout,
+                        summary,
+                        precision: ran.precision,
+                        batch: ran.batch,
+                        sha256: model.members.into_iter().map(|member| member.sha256).collect(),
+                        notes: ran.notes,
+                    }));
                 }
                 Some(Say::Failed { task: of, reason, message }) if of == task => {
                     return failed(reason, message);
@@ -297,6 +308,7 @@ fn failed(reason: Reason, message: String) -> Outcome {
         Reason::OutOfMemory => ErrorKind::OutOfMemory,
         Reason::Io | Reason::NonFinite => ErrorKind::Separation,
         Reason::Model => ErrorKind::ModelMissing,
+        Reason::ModelCorrupt => ErrorKind::ModelCorrupt,
         Reason::Panic => ErrorKind::Internal,
     };
     Outcome::Failed(Error::new(kind, message))

@@ -52,6 +52,9 @@ pub fn apply(record: &mut Record, outcome: Outcome) {
         Outcome::Separated(separated) => {
             record.job.engine = Some(separated.model.id.clone());
             record.job.device = Some(separated.device.clone());
+            for note in &separated.notes {
+                record.note(&note.kind, note.message.clone());
+            }
             record.advance(Step::Separate.span().1);
             record.separated = Some(*separated);
         }

@@ -1,4 +1,7 @@
-use harmonix_engine::{Layout, ModelInfo, Summary};
+use harmonix_engine::{
+    Layout, ModelInfo, Summary,
+    protocol::{Note, Precision},
+};
 use harmonix_ipc::{Error, ErrorKind, Job, JobEvent, JobState, Result};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +24,22 @@ pub struct Separated {
     pub layout: Layout,
     /// What was done.
     pub summary: Summary,
+    /// The arithmetic that it computed in.
+    #[serde(default)]
+    pub precision: Precision,
+    /// Segments computed at once.
+    #[serde(default = "one")]
+    pub batch: usize,
+    /// Digests of the model's files, in the bag's order; none for an engine without weights.
+    #[serde(default)]
+    pub sha256: Vec<String>,
+    /// What happened on the way; goes to the job's events.
+    #[serde(skip)]
+    pub notes: Vec<Note>,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// A job as the store keeps it: what clients see, and what each finished stage handed on.

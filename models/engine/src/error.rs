@@ -20,9 +20,12 @@ pub enum EngineError {
     /// The engine produced NaN or infinity for finite input.
     #[error("non-finite output in segment at frame {0}")]
     NonFinite(i64),
-    /// The model cannot be used: unknown, damaged, or not for this input.
+    /// The model cannot be used: unknown, not for this input, or not built in.
     #[error("{0}")]
     Model(String),
+    /// A file of the model does not have its digest or cannot be read as weights.
+    #[error("{0}")]
+    ModelCorrupt(String),
 }
 
 impl EngineError {

@@ -1,6 +1,9 @@
 //! The catalogue of what this worker can load, and the model that it holds.
 
-use harmonix_engine::{EngineError, Separator};
+use harmonix_engine::{
+    EngineError, Separator,
+    protocol::{Architecture, Model},
+};
 use harmonix_spectral::Spectral;
 
 /// A model in memory.
@@ -18,13 +21,13 @@ pub(crate) struct Models {
 }
 
 impl Models {
-    /// The model of that id on that device. The flag is true if it had to be loaded.
-    pub(crate) fn get(&mut self, id: &str, device: &str) -> Result<(&mut Loaded, bool), EngineError> {
-        let warm = self.loaded.take().filter(|loaded| loaded.id == id);
+    /// That model on that device. The flag is true if it had to be loaded.
+    pub(crate) fn get(&mut self, model: &Model, device: &str) -> Result<(&mut Loaded, bool), EngineError> {
+        let warm = self.loaded.take().filter(|loaded| loaded.id == model.id);
         let fresh = warm.is_none();
         let loaded = match warm {
             Some(loaded) => loaded,
-            None => load(id, device)?,
+            None => load(model, device)?,
         };
         Ok((self.loaded.insert(loaded), fresh))
     }
@@ -35,17 +38,19 @@ impl Models {
     }
 }
 
-fn load(id: &str, device: &str) -> Result<Loaded, EngineError> {
-    let separator: Box<dyn Separator> = match (id, device) {
-        ("spectral", "auto" | "cpu") => Box::new(Spectral::new()),
-        ("spectral", other) => {
+fn load(model: &Model, device: &str) -> Result<Loaded, EngineError> {
+    let separator: Box<dyn Separator> = match (model.architecture, device) {
+        (Architecture::Spectral, "auto" | "cpu") => Box::new(Spectral::new()),
+        (Architecture::Spectral, other) => {
             return Err(EngineError::Model(format!(
                 "the built-in engine computes on the cpu, not on {other}"
             )));
         }
-        (other, _) => return Err(EngineError::Model(format!("this worker has no model {other}"))),
+        (Architecture::Htdemucs, _) => {
+            return Err(EngineError::Model("this worker was built without libtorch".into()));
+        }
     };
     #[cfg(debug_assertions)]
     let separator = crate::fault::wrap(separator);
-    Ok(Loaded { separator, device: "cpu", id: id.to_owned() })
+    Ok(Loaded { separator, device: "cpu", id: model.id.clone() })
 }

@@ -9,7 +9,7 @@ use std::{
 
 use harmonix_engine::{
     EngineError, Monitor, Summary, Task,
-    protocol::{Reason, Say, Separate},
+    protocol::{Model, Precision, Ran, Reason, Say, Separate},
     separate_track,
     spool::SpoolReader,
 };
@@ -20,13 +20,13 @@ use crate::{control::Control, models::Models};
 const SAY_EVERY: Duration = Duration::from_millis(50);
 
 /// Loads a model and says what it is.
-pub(crate) fn load(control: &Control, models: &mut Models, model: &str, device: &str) {
+pub(crate) fn load(control: &Control, models: &mut Models, model: &Model, device: &str) {
     match models.get(model, device) {
         Ok((loaded, _)) => {
             let say = Say::Loaded { info: loaded.separator.info().clone(), device: loaded.device.into() };
             control.say(&say);
         }
-        Err(error) => control.say(&failed(model, &error)),
+        Err(error) => control.say(&failed(&model.id, &error)),
     }
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn load(control: &Control, models: &mut Models, model: &str, device: 
 pub(crate) fn separate(control: &Control, models: &mut Models, separate: &Separate) {
     let task = separate.task.clone();
     let say = match catch_unwind(AssertUnwindSafe(|| run(control, models, separate))) {
-        Ok(Ok(summary)) => Say::Done { task, summary },
+        Ok(Ok((summary, ran))) => Say::Done { task, summary, ran },
         Ok(Err(error)) => failed(&task, &error),
         Err(_) => {
             models.drop_all();
@@ -44,7 +44,7 @@ pub(crate) fn separate(control: &Control, models: &mut Models, separate: &Separa
     control.say(&say);
 }
 
-fn run(control: &Control, models: &mut Models, separate: &Separate) -> Result<Summary, EngineError> {
+fn run(control: &Control, models: &mut Models, separate: &Separate) -> Result<(Summary, Ran), EngineError> {
     let (loaded, fresh) = models.get(&separate.model, &separate.device)?;
     let info = loaded.separator.info().clone();
     if fresh {
@@ -58,9 +58,12 @@ fn run(control: &Control, models: &mut Models, separate: &Separate) -> Result<Su
     );
     let task = Task { mix: &mix, stats: &separate.stats, layout, key: &key, dir: &separate.stems };
     let watch = Watch { control, task: &separate.task, said: Cell::new(None) };
-    separate_track(loaded.separator.as_mut(), &task, &watch, &mut |frames| {
+    let (device, precision) = (loaded.device.into(), Precision::F32);
+    let ran = Ran { model: info, device, precision, batch: 1, notes: Vec::new() };
+    let summary = separate_track(loaded.separator.as_mut(), &task, &watch, &mut |frames| {
         control.say(&Say::Checkpoint { task: separate.task.clone(), frames });
-    })
+    })?;
+    Ok((summary, ran))
 }
 
 /// Progress to the daemon, cancellation from it.
@@ -91,6 +94,7 @@ fn failed(task: &str, error: &EngineError) -> Say {
         EngineError::OutOfMemory(_) => Reason::OutOfMemory,
         EngineError::NonFinite(_) => Reason::NonFinite,
         EngineError::Model(_) => Reason::Model,
+        EngineError::ModelCorrupt(_) => Reason::ModelCorrupt,
     };
     // the source of an I/O error is what tells the reader anything; paths stay inside
     let message = match error {

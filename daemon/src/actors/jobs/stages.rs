@@ -1,7 +1,10 @@
 //! Stages: begun, reported on, ended.
 
 use actix::{ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
-use harmonix_engine::Monitor;
+use harmonix_engine::{
+    Monitor,
+    protocol::{Architecture, Model, Precision},
+};
 use harmonix_ipc::{Error, ErrorKind, Event, JobId, JobState, Result};
 
 use super::{JobsActor, Parts};
@@ -153,8 +156,14 @@ async fn run(
             let separate = Separate {
                 running,
                 folder,
-                model: resolved.engine.id,
+                model: Model {
+                    id: resolved.engine.id.into(),
+                    architecture: Architecture::Spectral,
+                    members: Vec::new(),
+                },
                 device: options.device.to_string(),
+                precision: Precision::F32,
+                sources: Vec::new(),
                 layout: resolved.layout,
                 stats: ingested.stats,
                 input: ingested.pcm_hash,
