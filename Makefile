@@ -16,7 +16,7 @@ test: setup ## Every test: units, then the real programs end to end
 	$(CARGO) build --workspace --bins
 	$(CARGO) test --workspace --no-fail-fast
 
-lint: ## Formatting and lints, warnings refused
+lint: setup ## Formatting and lints, warnings refused
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
@@ -32,7 +32,7 @@ eval: setup ## Separation quality over a folder of songs: make eval DATA=folder
 	@test -n "$(DATA)" || { echo "usage: make eval DATA=folder-of-songs" >&2; exit 2; }
 	HARMONIX_LOG=error tests/with-daemon.sh harmonix-eval "$(DATA)" $(EVAL)
 
-build: ## Release build of the three programs
+build: setup ## Release build of the three programs
 	$(CARGO) build --release -p harmonixd -p harmonixctl -p harmonix-worker
 
 setup: ## Install what the machine lacks (as root, on Debian), or say what that is

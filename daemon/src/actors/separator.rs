@@ -309,6 +309,7 @@ fn failed(reason: Reason, message: String) -> Outcome {
         Reason::Io | Reason::NonFinite => ErrorKind::Separation,
         Reason::Model => ErrorKind::ModelMissing,
         Reason::ModelCorrupt => ErrorKind::ModelCorrupt,
+        Reason::Device => ErrorKind::Unavailable,
         Reason::Panic => ErrorKind::Internal,
     };
     Outcome::Failed(Error::new(kind, message))

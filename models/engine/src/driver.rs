@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EngineError, Grid, Monitor, Segment, Separator, Span, TrackStats, durable,
+    EngineError, Grid, Monitor, Segment, Segments, Separator, Span, TrackStats, durable,
     spool::{SpoolReader, SpoolWriter},
 };
 
@@ -99,26 +99,39 @@ pub fn separate_track(
     separator.prepare(stats, mix, &Span::new(monitor, 0.0, PREPARE))?;
 
     let per_segment = info.segment * info.channels;
-    let batch = separator.max_batch().max(1);
+    let (batch, separator_fills_up) = (separator.max_batch().max(1), separator.fills_up());
     let mut input = vec![0.0; per_segment * batch];
     let mut output = vec![0.0; per_segment * info.sources.len() * batch];
     let mut sum = Accumulator::new(info.sources.len(), info.channels, resumed_at);
     let before = grid.segments().len() - todo.len();
     let at = |done: usize| PREPARE + (1.0 - PREPARE) * (before + done) as f64 / grid.segments().len() as f64;
 
-    for group in todo.chunks(batch) {
+    let whole = |segment: &Segment| separator_fills_up || segment.length == info.segment;
+    let groups = todo.chunk_by(|a, b| whole(a) && whole(b)).flat_map(|run| run.chunks(batch));
+    for group in groups {
         if monitor.cancelled() {
             return Err(EngineError::Cancelled);
         }
-        let input = &mut input[..per_segment * group.len()];
-        let output = &mut output[..per_segment * info.sources.len() * group.len()];
-        for (segment, buffer) in group.iter().zip(input.chunks_exact_mut(per_segment)) {
-            mix.read(segment.input, buffer)?;
+        // a segment that is not filled up is alone in its group
+        let (length, lead) = match group {
+            [only] if !whole(only) => (only.length, (only.start - only.input) as usize),
+            _ => (info.segment, 0),
+        };
+        let input = &mut input[..length * info.channels * group.len()];
+        let output = &mut output[..length * info.channels * info.sources.len() * group.len()];
+        let mut inside = Vec::with_capacity(group.len());
+        for (segment, buffer) in group.iter().zip(input.chunks_exact_mut(length * info.channels)) {
+            let first = segment.input + lead as i64;
+            mix.read(first, buffer)?;
+            let within = |frame: i64| (frame - first).clamp(0, length as i64) as usize;
+            inside.push(within(0)..within(mix.frames() as i64));
         }
         let span = Span::new(monitor, at(summary.computed), at(summary.computed + group.len()));
-        separator.separate(input, output, &span)?;
-        for (segment, stems) in group.iter().zip(output.chunks_exact(per_segment * info.sources.len())) {
-            sum.add(&grid, segment, separator.window(), stems)?;
+        separator.separate(&Segments { mix: input, inside: &inside }, output, &span)?;
+        for (segment, stems) in
+            group.iter().zip(output.chunks_exact(length * info.channels * info.sources.len()))
+        {
+            sum.add(&grid, segment, lead, separator.window(), stems)?;
         }
         summary.computed += group.len();
         let finished = grid.finished(before + summary.computed).max(stems.frames);
@@ -143,11 +156,13 @@ impl Accumulator {
         Self { stems: vec![Vec::new(); sources], channels, start, weights: Vec::new() }
     }
 
-    /// Adds a segment's stems, shape `[source, segment, channels]`; what lies before `start` is final already.
+    /// Adds a segment's stems, shape `[source, frame, channels]`, without its first `cut` frames; what lies before
+    /// `start` is final already.
     fn add(
         &mut self,
         grid: &Grid,
         segment: &Segment,
+        cut: usize,
         window: &[f32],
         stems: &[f32],
     ) -> Result<(), EngineError> {
@@ -157,9 +172,10 @@ impl Accumulator {
         }
         grid.weights(segment, skip..segment.length, window, &mut self.weights);
         let offset = (segment.start + skip as i64 - self.start as i64) as usize * self.channels;
-        let lead = (segment.start - segment.input) as usize + skip;
+        let lead = (segment.start - segment.input) as usize + skip - cut;
         let count = (segment.length - skip) * self.channels;
-        for (sum, stem) in self.stems.iter_mut().zip(stems.chunks_exact(window.len() * self.channels)) {
+        let per_stem = stems.len() / self.stems.len();
+        for (sum, stem) in self.stems.iter_mut().zip(stems.chunks_exact(per_stem)) {
             let stem = &stem[lead * self.channels..][..count];
             if !stem.iter().all(|sample| sample.is_finite()) {
                 return Err(EngineError::NonFinite(segment.start));

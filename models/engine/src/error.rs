@@ -26,6 +26,9 @@ pub enum EngineError {
     /// A file of the model does not have its digest or cannot be read as weights.
     #[error("{0}")]
     ModelCorrupt(String),
+    /// The device that was asked for cannot be used.
+    #[error("{0}")]
+    Device(String),
 }
 
 impl EngineError {

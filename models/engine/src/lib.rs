@@ -18,4 +18,4 @@ pub use driver::{Layout, Summary, Task, separate_track};
 pub use error::EngineError;
 pub use grid::{Grid, Segment};
 pub use monitor::{Monitor, Span, Unwatched};
-pub use separator::{ModelInfo, Separator, TrackStats};
+pub use separator::{Conditions, ModelInfo, Segments, Separator, TrackStats};

@@ -190,6 +190,8 @@ pub enum Reason {
     Model,
     /// A file of the model does not have its digest or cannot be read as weights.
     ModelCorrupt,
+    /// The device that was asked for cannot be used.
+    Device,
     /// A defect: the computation panicked.
     Panic,
 }

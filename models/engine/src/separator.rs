@@ -1,6 +1,12 @@
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{EngineError, Monitor, spool::SpoolReader};
+use crate::{
+    EngineError, Monitor,
+    protocol::{Note, Precision},
+    spool::SpoolReader,
+};
 
 /// What a separation model is, as far as the driver and the manifest need to know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +39,17 @@ pub struct TrackStats {
     pub peak: f32,
 }
 
+/// How a model computes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conditions {
+    /// Where, e.g. `cpu` or `cuda:0 NVIDIA H100`.
+    pub device: String,
+    /// In which arithmetic.
+    pub precision: Precision,
+    /// Segments at once.
+    pub batch: usize,
+}
+
 /// A source-separation model: one segment of a mixture in, its stems out.
 ///
 /// The driver lays one grid of overlapping segments over the whole track and joins the results by
@@ -53,6 +70,27 @@ pub trait Separator {
         1
     }
 
+    /// How it computes at present. It changes when a model goes on with less after memory ran out.
+    fn conditions(&self) -> Conditions {
+        Conditions { device: "cpu".into(), precision: Precision::F32, batch: self.max_batch() }
+    }
+
+    /// What has happened since this was asked last and is worth telling.
+    fn take_notes(&mut self) -> Vec<Note> {
+        Vec::new()
+    }
+
+    /// Memory that its weights take, in bytes.
+    fn weight_bytes(&self) -> u64 {
+        0
+    }
+
+    /// Whether a segment that the end of the track cuts short is filled up to the whole length. If not, `separate`
+    /// gets it alone and as short as it is.
+    fn fills_up(&self) -> bool {
+        true
+    }
+
     /// Called once per track before its first segment, also on resume. May stream through the whole
     /// mixture (in bounded memory) to learn what holds for all of it.
     fn prepare(
@@ -64,7 +102,20 @@ pub trait Separator {
 
     /// Separates `1..=max_batch()` segments.
     ///
-    /// `mix`: shape `[batch, segment, channels]`, frames outside of the track are zero.
     /// `stems`: shape `[batch, source, segment, channels]`, overwritten entirely.
-    fn separate(&mut self, mix: &[f32], stems: &mut [f32], monitor: &dyn Monitor) -> Result<(), EngineError>;
+    fn separate(
+        &mut self,
+        segments: &Segments<'_>,
+        stems: &mut [f32],
+        monitor: &dyn Monitor,
+    ) -> Result<(), EngineError>;
+}
+
+/// Segments of a mixture that are separated together.
+#[derive(Debug, Clone, Copy)]
+pub struct Segments<'a> {
+    /// Samples, shape `[batch, segment, channels]`. Frames outside of the track are zero.
+    pub mix: &'a [f32],
+    /// For each segment, which of its frames lie inside the track.
+    pub inside: &'a [Range<usize>],
 }

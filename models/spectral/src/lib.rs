@@ -43,7 +43,7 @@ mod wiener;
 
 use std::ops::Range;
 
-use harmonix_engine::{EngineError, ModelInfo, Monitor, Separator, TrackStats, spool::SpoolReader};
+use harmonix_engine::{EngineError, ModelInfo, Monitor, Segments, Separator, TrackStats, spool::SpoolReader};
 use realfft::num_complex::Complex32;
 
 use crate::{
@@ -156,7 +156,13 @@ impl Separator for Spectral {
         Ok(())
     }
 
-    fn separate(&mut self, mix: &[f32], stems: &mut [f32], monitor: &dyn Monitor) -> Result<(), EngineError> {
+    fn separate(
+        &mut self,
+        segments: &Segments<'_>,
+        stems: &mut [f32],
+        monitor: &dyn Monitor,
+    ) -> Result<(), EngineError> {
+        let mix = segments.mix;
         if mix.len() != self.info.segment * CHANNELS || stems.len() != mix.len() * SOURCES {
             return Err(EngineError::Model(format!(
                 "spectral takes one segment of {} stereo frames at a time",

@@ -2,16 +2,20 @@
 
 use std::{cell::Cell, f32::consts::TAU};
 
-use harmonix_engine::{EngineError, Monitor, Separator, Unwatched};
+use harmonix_engine::{EngineError, Monitor, Segments, Separator, Unwatched};
 
 use crate::Spectral;
 
 const SEGMENT: usize = 3 * 44_100;
 const RATE: f32 = 44_100.0;
 
+fn segments(mix: &[f32]) -> Segments<'_> {
+    Segments { mix, inside: &[] }
+}
+
 fn separate(mix: &[f32]) -> Vec<Vec<f32>> {
     let mut stems = vec![9.0; mix.len() * 4];
-    Spectral::with_segment(mix.len() / 2).separate(mix, &mut stems, &Unwatched).unwrap();
+    Spectral::with_segment(mix.len() / 2).separate(&segments(mix), &mut stems, &Unwatched).unwrap();
     stems.chunks(mix.len()).map(<[f32]>::to_vec).collect()
 }
 
@@ -118,9 +122,9 @@ fn the_same_segment_gives_the_same_bits_at_any_level() {
     let quiet: Vec<f32> = mix.iter().map(|s| s / 1024.0).collect();
     let mut engine = Spectral::with_segment(SEGMENT);
     let [mut first, mut again, mut low] = std::array::from_fn(|_| vec![0.0; mix.len() * 4]);
-    engine.separate(&mix, &mut first, &Unwatched).unwrap();
-    engine.separate(&quiet, &mut low, &Unwatched).unwrap();
-    engine.separate(&mix, &mut again, &Unwatched).unwrap();
+    engine.separate(&segments(&mix), &mut first, &Unwatched).unwrap();
+    engine.separate(&segments(&quiet), &mut low, &Unwatched).unwrap();
+    engine.separate(&segments(&mix), &mut again, &Unwatched).unwrap();
     assert!(first == again);
     assert!(first.iter().zip(&low).all(|(a, b)| *a == b * 1024.0));
 }
@@ -135,7 +139,7 @@ fn the_window_is_positive_and_as_long_as_the_segment() {
 #[test]
 fn a_buffer_of_the_wrong_length_is_refused() {
     let mut engine = Spectral::with_segment(SEGMENT);
-    let answer = engine.separate(&[0.0; 2], &mut [0.0; 8], &Unwatched);
+    let answer = engine.separate(&segments(&[0.0; 2]), &mut [0.0; 8], &Unwatched);
     assert!(matches!(answer, Err(EngineError::Model(_))));
 }
 
@@ -163,7 +167,11 @@ fn cancels_wherever_it_is_and_reports_progress() {
     let mut stems = vec![0.0; mix.len() * 4];
     let mut run = |questions: usize| {
         let monitor = Impatient { questions: Cell::new(questions), progress: Cell::default() };
-        (engine.separate(&mix, &mut stems, &monitor), monitor.questions.get(), monitor.progress.get())
+        (
+            engine.separate(&segments(&mix), &mut stems, &monitor),
+            monitor.questions.get(),
+            monitor.progress.get(),
+        )
     };
     let (answer, left, progress) = run(usize::MAX);
     assert!(answer.is_ok());

@@ -7,7 +7,10 @@ use std::{
     thread,
 };
 
-use harmonix_engine::{EngineError, ModelInfo, Monitor, Separator, TrackStats, spool::SpoolReader};
+use harmonix_engine::{
+    Conditions, EngineError, ModelInfo, Monitor, Segments, Separator, TrackStats, protocol::Note,
+    spool::SpoolReader,
+};
 
 /// Segments that this process has computed, over all models that it loaded.
 static SEGMENTS: AtomicUsize = AtomicUsize::new(0);
@@ -45,8 +48,33 @@ impl Separator for Faulty {
         self.inner.prepare(stats, mix, monitor)
     }
 
-    fn separate(&mut self, mix: &[f32], stems: &mut [f32], monitor: &dyn Monitor) -> Result<(), EngineError> {
-        self.inner.separate(mix, stems, monitor)?;
+    fn conditions(&self) -> Conditions {
+        self.inner.conditions()
+    }
+
+    fn take_notes(&mut self) -> Vec<Note> {
+        self.inner.take_notes()
+    }
+
+    fn weight_bytes(&self) -> u64 {
+        self.inner.weight_bytes()
+    }
+
+    fn max_batch(&self) -> usize {
+        self.inner.max_batch()
+    }
+
+    fn fills_up(&self) -> bool {
+        self.inner.fills_up()
+    }
+
+    fn separate(
+        &mut self,
+        segments: &Segments<'_>,
+        stems: &mut [f32],
+        monitor: &dyn Monitor,
+    ) -> Result<(), EngineError> {
+        self.inner.separate(segments, stems, monitor)?;
         if SEGMENTS.fetch_add(1, Relaxed) + 1 != self.at {
             return Ok(());
         }

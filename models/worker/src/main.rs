@@ -24,8 +24,9 @@ fn main() -> ExitCode {
     let mut models = models::Models::default();
     for ask in asks {
         match ask {
-            Ask::Load { model, device, precision: _ } => {
-                task::load(&control, &mut models, &model, &device);
+            Ask::Load { model, device, precision } => {
+                let wanted = models::Wanted { model, sources: Vec::new(), device, precision };
+                task::load(&control, &mut models, &wanted);
             }
             Ask::Separate(separate) => task::separate(&control, &mut models, &separate),
             Ask::Cancel { .. } | Ask::Ping {} => {}

@@ -1,56 +1,97 @@
-//! The catalogue of what this worker can load, and the model that it holds.
+//! What this worker can load, and the models that it keeps.
 
 use harmonix_engine::{
-    EngineError, Separator,
-    protocol::{Architecture, Model},
+    Conditions, EngineError, Separator,
+    protocol::{Architecture, Model, Precision},
 };
 use harmonix_spectral::Spectral;
 
-/// A model in memory.
-pub(crate) struct Loaded {
-    pub(crate) separator: Box<dyn Separator>,
-    /// Where it computes.
-    pub(crate) device: &'static str,
-    id: String,
+/// Weights that are kept for later tasks, in bytes. The model in use is kept whatever it weighs.
+const KEPT: u64 = 1 << 30;
+
+/// What a task computes with.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Wanted {
+    pub(crate) model: Model,
+    /// Stems; all when empty.
+    pub(crate) sources: Vec<String>,
+    /// `auto`, `cpu` or `cuda`.
+    pub(crate) device: String,
+    pub(crate) precision: Precision,
 }
 
-/// Keeps the model of the last task warm.
+/// A model in memory.
+struct Loaded {
+    separator: Box<dyn Separator>,
+    wanted: Wanted,
+    /// As it was loaded.
+    conditions: Conditions,
+}
+
+/// Keeps models warm, the most recently used last.
 #[derive(Default)]
 pub(crate) struct Models {
-    loaded: Option<Loaded>,
+    loaded: Vec<Loaded>,
 }
 
 impl Models {
-    /// That model on that device. The flag is true if it had to be loaded.
-    pub(crate) fn get(&mut self, model: &Model, device: &str) -> Result<(&mut Loaded, bool), EngineError> {
-        let warm = self.loaded.take().filter(|loaded| loaded.id == model.id);
-        let fresh = warm.is_none();
-        let loaded = match warm {
-            Some(loaded) => loaded,
-            None => load(model, device)?,
+    /// The model that is wanted. The flag is true if it had to be loaded.
+    pub(crate) fn get(&mut self, wanted: &Wanted) -> Result<(&mut dyn Separator, bool), EngineError> {
+        // one that had to go on with less than it began with does not serve another task
+        self.loaded.retain(|loaded| loaded.separator.conditions() == loaded.conditions);
+        let warm = self.loaded.iter().position(|loaded| loaded.wanted == *wanted);
+        let model = match warm {
+            Some(at) => self.loaded.remove(at),
+            None => {
+                let separator = load(wanted)?;
+                let conditions = separator.conditions();
+                Loaded { separator, wanted: wanted.clone(), conditions }
+            }
         };
-        Ok((self.loaded.insert(loaded), fresh))
+        let mut weight = model.separator.weight_bytes();
+        for at in (0..self.loaded.len()).rev() {
+            weight += self.loaded[at].separator.weight_bytes();
+            if weight > KEPT {
+                self.loaded.drain(..=at);
+                break;
+            }
+        }
+        let at = self.loaded.len();
+        self.loaded.push(model);
+        Ok((self.loaded[at].separator.as_mut(), warm.is_none()))
     }
 
-    /// Forgets the model: after a panic its state is not to be trusted.
+    /// Forgets all models: after a panic their state is not to be trusted.
     pub(crate) fn drop_all(&mut self) {
-        self.loaded = None;
+        self.loaded.clear();
     }
 }
 
-fn load(model: &Model, device: &str) -> Result<Loaded, EngineError> {
-    let separator: Box<dyn Separator> = match (model.architecture, device) {
+fn load(wanted: &Wanted) -> Result<Box<dyn Separator>, EngineError> {
+    let separator: Box<dyn Separator> = match (wanted.model.architecture, wanted.device.as_str()) {
         (Architecture::Spectral, "auto" | "cpu") => Box::new(Spectral::new()),
         (Architecture::Spectral, other) => {
-            return Err(EngineError::Model(format!(
-                "the built-in engine computes on the cpu, not on {other}"
-            )));
+            let message = format!("the built-in engine computes on the cpu, not on {other}");
+            return Err(EngineError::Device(message));
         }
-        (Architecture::Htdemucs, _) => {
-            return Err(EngineError::Model("this worker was built without libtorch".into()));
-        }
+        (Architecture::Htdemucs, device) => htdemucs(wanted, device)?,
     };
     #[cfg(debug_assertions)]
     let separator = crate::fault::wrap(separator);
-    Ok(Loaded { separator, device: "cpu", id: model.id.clone() })
+    Ok(separator)
+}
+
+#[cfg(feature = "torch")]
+fn htdemucs(wanted: &Wanted, device: &str) -> Result<Box<dyn Separator>, EngineError> {
+    use std::sync::Once;
+
+    static THREADS: Once = Once::new();
+    THREADS.call_once(|| harmonix_htdemucs::use_threads(harmonix_htdemucs::threads()));
+    let Wanted { model, sources, precision, .. } = wanted;
+    Ok(Box::new(harmonix_htdemucs::HtDemucs::open(model, sources, device, *precision)?))
+}
+
+#[cfg(not(feature = "torch"))]
+fn htdemucs(_: &Wanted, _: &str) -> Result<Box<dyn Separator>, EngineError> {
+    Err(EngineError::Model("this worker was built without libtorch".into()))
 }

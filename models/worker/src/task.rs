@@ -8,26 +8,30 @@ use std::{
 };
 
 use harmonix_engine::{
-    EngineError, Monitor, Summary, Task,
-    protocol::{Model, Precision, Ran, Reason, Say, Separate},
+    Conditions, EngineError, Monitor, Separator, Summary, Task,
+    protocol::{Ran, Reason, Say, Separate},
     separate_track,
     spool::SpoolReader,
 };
 
-use crate::{control::Control, models::Models};
+use crate::{
+    control::Control,
+    models::{Models, Wanted},
+};
 
 /// Progress is said at most this often.
 const SAY_EVERY: Duration = Duration::from_millis(50);
 
 /// Loads a model and says what it is.
-pub(crate) fn load(control: &Control, models: &mut Models, model: &Model, device: &str) {
-    match models.get(model, device) {
-        Ok((loaded, _)) => {
-            let say = Say::Loaded { info: loaded.separator.info().clone(), device: loaded.device.into() };
-            control.say(&say);
-        }
-        Err(error) => control.say(&failed(&model.id, &error)),
+pub(crate) fn load(control: &Control, models: &mut Models, wanted: &Wanted) {
+    match models.get(wanted) {
+        Ok((separator, _)) => control.say(&loaded(separator)),
+        Err(error) => control.say(&failed(&wanted.model.id, &error)),
     }
+}
+
+fn loaded(separator: &dyn Separator) -> Say {
+    Say::Loaded { info: separator.info().clone(), device: separator.conditions().device }
 }
 
 /// Separates a track and says how it went.
@@ -45,25 +49,33 @@ pub(crate) fn separate(control: &Control, models: &mut Models, separate: &Separa
 }
 
 fn run(control: &Control, models: &mut Models, separate: &Separate) -> Result<(Summary, Ran), EngineError> {
-    let (loaded, fresh) = models.get(&separate.model, &separate.device)?;
-    let info = loaded.separator.info().clone();
+    let Separate { model, sources, device, precision, layout, stats, .. } = separate;
+    let (model, sources, device) = (model.clone(), sources.clone(), device.clone());
+    let (separator, fresh) = models.get(&Wanted { model, sources, device, precision: *precision })?;
+    let model = separator.info().clone();
     if fresh {
-        control.say(&Say::Loaded { info: info.clone(), device: loaded.device.into() });
+        control.say(&loaded(separator));
     }
-    let mix = SpoolReader::open(&separate.mix, info.channels)?;
-    let layout = &separate.layout;
+    let mix = SpoolReader::open(&separate.mix, model.channels)?;
+    let Conditions { device, precision, .. } = separator.conditions();
     let key = format!(
-        "{} {} {} overlap {} shifts {} seed {} input {}",
-        info.id, info.fingerprint, loaded.device, layout.overlap, layout.shifts, layout.seed, separate.input
+        "{} {} {device} {precision:?} {} overlap {} shifts {} seed {} input {}",
+        model.id,
+        model.fingerprint,
+        model.sources.join("+"),
+        layout.overlap,
+        layout.shifts,
+        layout.seed,
+        separate.input
     );
-    let task = Task { mix: &mix, stats: &separate.stats, layout, key: &key, dir: &separate.stems };
+    let task = Task { mix: &mix, stats, layout, key: &key, dir: &separate.stems };
     let watch = Watch { control, task: &separate.task, said: Cell::new(None) };
-    let (device, precision) = (loaded.device.into(), Precision::F32);
-    let ran = Ran { model: info, device, precision, batch: 1, notes: Vec::new() };
-    let summary = separate_track(loaded.separator.as_mut(), &task, &watch, &mut |frames| {
+    separator.take_notes();
+    let summary = separate_track(separator, &task, &watch, &mut |frames| {
         control.say(&Say::Checkpoint { task: separate.task.clone(), frames });
     })?;
-    Ok((summary, ran))
+    let (Conditions { device, precision, batch }, notes) = (separator.conditions(), separator.take_notes());
+    Ok((summary, Ran { model, device, precision, batch, notes }))
 }
 
 /// Progress to the daemon, cancellation from it.
@@ -94,6 +106,7 @@ fn failed(task: &str, error: &EngineError) -> Say {
         EngineError::OutOfMemory(_) => Reason::OutOfMemory,
         EngineError::NonFinite(_) => Reason::NonFinite,
         EngineError::Model(_) => Reason::Model,
+        EngineError::Device(_) => Reason::Device,
         EngineError::ModelCorrupt(_) => Reason::ModelCorrupt,
     };
     // the source of an I/O error is what tells the reader anything; paths stay inside

@@ -91,7 +91,7 @@ fn latency() {
     let daemon = Daemon::start();
     let mut client = daemon.client();
     let mut times: Vec<_> =
-        (0..3000).map(|_| seconds(|| drop(client.call(ListJobs::default()))) * 1e6).collect();
+        (0..3000).map(|_| seconds(|| assert!(client.call(ListJobs::default()).is_ok())) * 1e6).collect();
     row("request, p50", format!("{:.0} µs", quantile(&mut times, 0.5)));
     row("request, p99", format!("{:.0} µs", quantile(&mut times, 0.99)));
 }
@@ -109,7 +109,9 @@ fn submits() {
             thread::scope(|scope| {
                 for _ in 0..clients {
                     scope.spawn(|| {
-                        (0..each).for_each(|_| drop(daemon.submit("x.wav", &song, JobOptions::default())));
+                        (0..each).for_each(|_| {
+                            assert!(daemon.submit("x.wav", &song, JobOptions::default()).is_ok())
+                        });
                     });
                 }
             });
@@ -134,7 +136,7 @@ fn cancels() {
         let Ok(job) = daemon.submit("x.wav", &song, draft()) else { continue };
         daemon.until(&job.id, |job| job.state == JobState::Separating && job.progress >= 0.34);
         let mut client: Client = daemon.client();
-        times.push(seconds(|| drop(client.call(Cancel { job: job.id }))) * 1e3);
+        times.push(seconds(|| assert!(client.call(Cancel { job: job.id }).is_ok())) * 1e3);
     }
     row("cancel at 30 %, median", format!("{:.0} ms", quantile(&mut times, 0.5)));
     row("cancel at 30 %, worst of 15", format!("{:.0} ms", quantile(&mut times, 1.0)));

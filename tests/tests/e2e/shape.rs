@@ -8,8 +8,9 @@ const MAY: &[(&str, &[&str])] = &[
     ("harmonixctl", &["harmonix-ipc"]),
     ("harmonix-engine", &[]),
     ("harmonix-spectral", &["harmonix-engine"]),
+    ("harmonix-htdemucs", &["harmonix-engine"]),
     ("harmonixd", &["harmonix-ipc", "harmonix-engine"]),
-    ("harmonix-worker", &["harmonix-engine", "harmonix-spectral"]),
+    ("harmonix-worker", &["harmonix-engine", "harmonix-spectral", "harmonix-htdemucs"]),
 ];
 
 /// What must never come near a crate.

@@ -40,7 +40,13 @@ impl Separator for Split {
     fn prepare(&mut self, _: &TrackStats, _: &SpoolReader, _: &dyn Monitor) -> Result<(), EngineError> {
         Ok(())
     }
-    fn separate(&mut self, mix: &[f32], stems: &mut [f32], monitor: &dyn Monitor) -> Result<(), EngineError> {
+    fn separate(
+        &mut self,
+        segments: &Segments<'_>,
+        stems: &mut [f32],
+        monitor: &dyn Monitor,
+    ) -> Result<(), EngineError> {
+        let mix = segments.mix;
         if monitor.cancelled() {
             return Err(EngineError::Cancelled);
         }

@@ -1,0 +1,98 @@
+//! Compares this crate with what `reference/reference.py full FOLDER` left in a folder:
+//!
+//! `against_reference FOLDER MODEL [f32|fast] [time]`
+//!
+//! Prints JSON: signal-to-error ratio of each stem in dB, or with `time` seconds for one segment and for the track, and
+//! the peak memory.
+
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a development program")]
+
+use std::{env, fs, path::Path, time::Instant};
+
+use harmonix_engine::{
+    Layout, Segments, Separator, Task, TrackStats, Unwatched,
+    protocol::{Architecture, Member, Model, Precision},
+    separate_track,
+    spool::SpoolReader,
+};
+use harmonix_htdemucs::{HtDemucs, threads, use_threads};
+use sha2::{Digest, Sha256};
+
+fn main() {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let (folder, name) = (Path::new(&args[0]), &args[1]);
+    let precision = if args.iter().any(|arg| arg == "fast") { Precision::Fast } else { Precision::F32 };
+    let device = if args.iter().any(|arg| arg == "cuda") { "cuda" } else { "cpu" };
+    use_threads(threads());
+    let file = folder.join(format!("{name}.safetensors"));
+    let sha256 = Sha256::digest(fs::read(&file).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sources = if name == "htdemucs_6s" { 6 } else { 4 };
+    let member = Member { file, sha256, blend: vec![1.0; sources] };
+    let model = Model { id: name.clone(), architecture: Architecture::Htdemucs, members: vec![member] };
+    let mut separator = HtDemucs::open(&model, &[], device, precision).unwrap();
+    let info = separator.info().clone();
+    let mix = SpoolReader::open(&folder.join("song.f32"), 2).unwrap();
+    let stats = TrackStats { frames: mix.frames(), mean: 0.0, std: 1.0, peak: 1.0 };
+    let dir = tempfile::tempdir().unwrap();
+    let run = |separator: &mut HtDemucs, shifts| {
+        let layout = Layout { overlap: 0.25, shifts, seed: 0 };
+        let task = Task {
+            mix: &mix,
+            stats: &stats,
+            layout: &layout,
+            key: &format!("{shifts}"),
+            dir: &dir.path().join("stems"),
+        };
+        separate_track(separator, &task, &Unwatched, &mut |_| {}).unwrap();
+    };
+    if args.iter().any(|arg| arg == "time") {
+        let frames = info.segment.min(mix.frames() as usize);
+        let (mut input, mut output) = (vec![0.0; frames * 2], vec![0.0; frames * 2 * info.sources.len()]);
+        mix.read(0, &mut input).unwrap();
+        let mut once = || {
+            let inside = 0..frames;
+            let segments = Segments { mix: &input, inside: std::slice::from_ref(&inside) };
+            let began = Instant::now();
+            separator.separate(&segments, &mut output, &Unwatched).unwrap();
+            began.elapsed().as_secs_f64()
+        };
+        once();
+        let network = (0..3).map(|_| once()).sum::<f64>() / 3.0;
+        let began = Instant::now();
+        run(&mut separator, 0);
+        let track = began.elapsed().as_secs_f64();
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let peak = peak.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0;
+        println!(
+            "{{\"segment_s\": {:.2}, \"network_s\": {network:.3}, \"track_s\": {:.2}, \"separate_s\": {track:.2}, \"peak_mb\": {peak:.0}}}",
+            frames as f64 / f64::from(info.sample_rate),
+            mix.frames() as f64 / f64::from(info.sample_rate),
+        );
+        return;
+    }
+    run(&mut separator, 1);
+    let expected = fs::read(folder.join(format!("{name}.stems.f32"))).unwrap();
+    let frames = mix.frames() as usize;
+    let snr: Vec<String> = info
+        .sources
+        .iter()
+        .enumerate()
+        .map(|(at, source)| {
+            let found = fs::read(dir.path().join("stems").join(format!("{source}.f32"))).unwrap();
+            let sample = |bytes: &[u8], at: usize| {
+                f64::from(f32::from_le_bytes(bytes[at * 4..at * 4 + 4].try_into().unwrap()))
+            };
+            let (mut signal, mut error) = (0.0, 1e-300);
+            for channel in 0..2 {
+                for frame in 0..frames {
+                    let e = sample(&expected, (at * 2 + channel) * frames + frame);
+                    signal += e * e;
+                    error += (e - sample(&found, frame * 2 + channel)).powi(2);
+                }
+            }
+            format!("\"{source}\": {:.1}", 10.0 * (signal / error).log10())
+        })
+        .collect();
+    println!("{{{}}}", snr.join(", "));
+}
