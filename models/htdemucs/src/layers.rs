@@ -2,12 +2,13 @@
 //!
 //! Shapes: `[batch, channels, time]` in the waveform branch, `[batch, channels, frequency, time]` in the spectrogram's.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::{
     Error, Out,
     config::Config,
     recurrent::{Blstm, LocalState},
+    residual::{Branch, Plain},
     weights::Weights,
 };
 
@@ -88,6 +89,8 @@ fn normalised(norm: Option<&GroupNorm>, x: Tensor) -> Out {
 /// A residual branch: dilated convolutions at a lower width, normalised, gated and scaled.
 pub(crate) struct DConv {
     layers: Vec<DConvLayer>,
+    /// The same in one pass, where that can be had.
+    fused: Option<Branch>,
 }
 
 struct DConvLayer {
@@ -98,6 +101,42 @@ struct DConvLayer {
     expand: Conv,
     norm_out: GroupNorm,
     scale: Tensor,
+}
+
+impl DConvLayer {
+    /// The weights for one pass: single precision on the processor, without recurrence or attention.
+    fn plain(&self) -> Result<Option<Plain>, Error> {
+        let weight = &self.squeeze.weight;
+        let simple = self.lstm.is_none() && self.attention.is_none();
+        if !simple || weight.kind() != Kind::Float || weight.device() != Device::Cpu {
+            return Ok(None);
+        }
+        let values =
+            |tensor: &Tensor| -> Result<Vec<f32>, Error> { Ok(Vec::try_from(tensor.f_flatten(0, -1)?)?) };
+        Ok(Some(Plain {
+            dilation: self.squeeze.dilation as usize,
+            squeeze: values(weight)?,
+            squeeze_bias: values(&self.squeeze.bias)?,
+            norm: [values(&self.norm.weight)?, values(&self.norm.bias)?],
+            expand: values(&self.expand.weight)?,
+            expand_bias: values(&self.expand.bias)?,
+            norm_out: [values(&self.norm_out.weight)?, values(&self.norm_out.bias)?],
+            scale: values(&self.scale)?,
+        }))
+    }
+}
+
+/// A dense tensor's samples.
+fn samples_mut(x: &mut Tensor) -> Result<&mut [f32], Error> {
+    if x.kind() != Kind::Float || x.device() != Device::Cpu || !x.is_contiguous() {
+        return Err(Error::Shape("a residual branch"));
+    }
+    let (data, len) = (x.data_ptr().cast::<f32>(), x.numel());
+    #[expect(unsafe_code, reason = "tch has no view of a tensor's memory")]
+    // SAFETY: the tensor is dense and holds `len` floats in this process's memory; it is borrowed as long as the slice, and
+    // whoever calls this has just made it and shares it with nobody.
+    let samples = unsafe { std::slice::from_raw_parts_mut(data, len) };
+    Ok(samples)
 }
 
 impl DConv {
@@ -126,7 +165,9 @@ impl DConv {
                 },
             })
         });
-        Ok(Self { layers: layers.collect::<Result<_, Error>>()? })
+        let layers = layers.collect::<Result<Vec<_>, Error>>()?;
+        let plain = layers.iter().map(DConvLayer::plain).collect::<Result<Option<Vec<_>>, Error>>()?;
+        Ok(Self { layers, fused: plain.and_then(Branch::new) })
     }
 
     /// `[batch, channels, time]`.
@@ -156,6 +197,19 @@ impl DConv {
     fn apply(branch: Option<&Self>, x: Tensor, freq: bool) -> Out {
         match branch {
             None => Ok(x),
+            Some(Self { fused: Some(fused), .. }) => {
+                let mut x = x.f_contiguous()?;
+                let shape = x.size();
+                let rows = if freq { shape[2] } else { 1 };
+                let time = shape.last().copied().unwrap_or_default();
+                fused.apply(
+                    samples_mut(&mut x)?,
+                    rows as usize,
+                    time as usize,
+                    tch::get_num_threads() as usize,
+                );
+                Ok(x)
+            }
             Some(branch) if freq => branch.forward_each_frequency(&x),
             Some(branch) => branch.forward(&x),
         }

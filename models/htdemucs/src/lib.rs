@@ -14,6 +14,7 @@ mod layers;
 mod network;
 pub mod pickle;
 mod recurrent;
+mod residual;
 mod separator;
 mod spectrogram;
 mod transformer;
