@@ -1,6 +1,6 @@
 //! Compares this crate with what `reference/reference.py full FOLDER` left in a folder:
 //!
-//! `against_reference FOLDER MODEL [f32|fast] [time]`
+//! `against_reference FOLDER MODEL [f32|fast] [time [profile]]`
 //!
 //! Prints JSON: signal-to-error ratio of each stem in dB, or with `time` seconds for one segment and for the track, and
 //! the peak memory.
@@ -10,13 +10,25 @@
 use std::{env, fs, path::Path, time::Instant};
 
 use harmonix_engine::{
-    Layout, Segments, Separator, Task, TrackStats, Unwatched,
+    Layout, Monitor, Segments, Separator, Task, TrackStats, Unwatched,
     protocol::{Architecture, Member, Model, Precision},
     separate_track,
     spool::SpoolReader,
 };
 use harmonix_htdemucs::{HtDemucs, threads, use_threads};
 use sha2::{Digest, Sha256};
+
+/// When each layer ended.
+struct Clock(std::cell::RefCell<Vec<Instant>>);
+
+impl Monitor for Clock {
+    fn progress(&self, _: f64) {
+        self.0.borrow_mut().push(Instant::now());
+    }
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
 
 fn main() {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -57,6 +69,18 @@ fn main() {
             began.elapsed().as_secs_f64()
         };
         once();
+        if args.iter().any(|arg| arg == "profile") {
+            let clock = Clock(std::cell::RefCell::new(vec![Instant::now()]));
+            let inside = 0..frames;
+            let segments = Segments { mix: &input, inside: std::slice::from_ref(&inside) };
+            separator.separate(&segments, &mut output, &clock).unwrap();
+            let mut times = clock.0.into_inner();
+            times.push(Instant::now());
+            let steps: Vec<_> =
+                times.windows(2).map(|pair| (pair[1] - pair[0]).as_millis().to_string()).collect();
+            println!("{{\"layers_ms\": [{}]}}", steps.join(", "));
+            return;
+        }
         let network = (0..3).map(|_| once()).sum::<f64>() / 3.0;
         let began = Instant::now();
         run(&mut separator, 0);

@@ -2,10 +2,10 @@
 
 use std::{env, fs, sync::Once, thread};
 
-use tch::Device;
+use harmonix_engine::{EngineError, protocol::Precision};
+use tch::{Device, Kind};
 
 use crate::Error;
-use harmonix_engine::EngineError;
 
 /// Loads libtorch's CUDA half if it is installed. The linker leaves it out because nothing refers to it, and the first question
 /// for CUDA is answered once and for all, so this comes before it.
@@ -42,6 +42,24 @@ pub(crate) fn find(name: &str) -> Result<Device, Error> {
         }
         other => refuse(format!("`{other}` is no device: auto, cpu or cuda")),
     }
+}
+
+/// The element type that a network computes in on a device, and why if it is not what the precision stands for.
+pub(crate) fn kind(precision: Precision, device: Device) -> (Kind, Option<&'static str>) {
+    match (precision, device) {
+        (Precision::F32, _) => (Kind::Float, None),
+        (Precision::Fast, Device::Cuda(_)) => (Kind::Half, None),
+        // without these instructions libtorch emulates bfloat16, at half the speed of single precision
+        (Precision::Fast, _) if has_bf16() => (Kind::BFloat16, None),
+        (Precision::Fast, _) => {
+            (Kind::Float, Some("this processor has no bfloat16 arithmetic: computed in f32"))
+        }
+    }
+}
+
+fn has_bf16() -> bool {
+    let flags = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    flags.split_whitespace().any(|flag| matches!(flag, "avx512_bf16" | "amx_bf16" | "bf16"))
 }
 
 /// The device for people, e.g. `cpu` or `cuda:0 NVIDIA H100`.

@@ -8,7 +8,7 @@ use harmonix_engine::{
     spool::SpoolReader,
 };
 use sha2::{Digest, Sha256};
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 use crate::{Checkpoint, Error, device, fallback::Placement, network::Network};
 
@@ -22,6 +22,8 @@ pub struct HtDemucs {
     wanted: Vec<usize>,
     networks: Vec<Network>,
     precision: Precision,
+    /// Why the precision is not the one that was asked for.
+    instead: Option<&'static str>,
     placement: Placement,
     notes: Vec<Note>,
     /// Mean and scale of the track.
@@ -85,6 +87,7 @@ impl HtDemucs {
         let sources = wanted.iter().map(|at| all[*at].clone()).collect();
         let info =
             ModelInfo { id: model.id.clone(), fingerprint, sources, sample_rate: rate, channels, segment };
+        let (_, instead) = device::kind(precision, device);
         let placement = Placement::on(device);
         Ok(Self {
             info,
@@ -93,7 +96,8 @@ impl HtDemucs {
             members,
             wanted,
             networks: opened,
-            precision,
+            precision: if instead.is_some() { Precision::F32 } else { precision },
+            instead,
             placement,
             notes: Vec::new(),
             normal: (0.0, 1.0),
@@ -101,11 +105,7 @@ impl HtDemucs {
     }
 
     fn networks(members: &[Member], device: Device, precision: Precision) -> Result<Vec<Network>, Error> {
-        let kind = match (precision, device) {
-            (Precision::F32, _) => Kind::Float,
-            (Precision::Fast, Device::Cuda(_)) => Kind::Half,
-            (Precision::Fast, _) => Kind::BFloat16,
-        };
+        let (kind, _) = device::kind(precision, device);
         let _no_grad = tch::no_grad_guard();
         let network =
             |member: &Member| Network::new(Checkpoint::open(&member.file, &member.sha256)?, device, kind);
@@ -261,6 +261,9 @@ impl Separator for HtDemucs {
     /// Takes the track's mean and deviation, with which the reference program normalises what it separates.
     fn prepare(&mut self, stats: &TrackStats, _: &SpoolReader, _: &dyn Monitor) -> Result<(), EngineError> {
         self.normal = (stats.mean, stats.std + 1e-8);
+        if let Some(instead) = self.instead {
+            self.note("precision", instead.to_owned());
+        }
         Ok(())
     }
 

@@ -22,6 +22,9 @@ use crate::{
 /// Progress is said at most this often.
 const SAY_EVERY: Duration = Duration::from_millis(50);
 
+/// Sample rate and channels of the spool of the mixture.
+const MIX: (u32, usize) = (44_100, 2);
+
 /// Loads a model and says what it is.
 pub(crate) fn load(control: &Control, models: &mut Models, wanted: &Wanted) {
     match models.get(wanted) {
@@ -55,6 +58,10 @@ fn run(control: &Control, models: &mut Models, separate: &Separate) -> Result<(S
     let model = separator.info().clone();
     if fresh {
         control.say(&loaded(separator));
+    }
+    if (model.sample_rate, model.channels) != MIX {
+        let message = format!("the model takes {} channels at {} Hz", model.channels, model.sample_rate);
+        return Err(EngineError::Model(message));
     }
     let mix = SpoolReader::open(&separate.mix, model.channels)?;
     let Conditions { device, precision, .. } = separator.conditions();
