@@ -10,6 +10,7 @@ mod faults;
 mod inputs;
 mod load;
 mod memory;
+mod models;
 mod outputs;
 mod protocol;
 mod shape;
