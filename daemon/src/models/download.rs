@@ -372,6 +372,11 @@ fn broken(error: &ureq::Error) -> Failed {
         ureq::Error::TooManyRedirects => "it redirects too often",
         ureq::Error::BadUri(_) | ureq::Error::RequireHttpsOnly(_) => "it redirects to where this may not go",
         ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => "the proxy refuses",
+        // an error of TLS in the middle of the handshake comes as one of invalid data
+        ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+            "no trusted connection can be made"
+        }
+        ureq::Error::Protocol(_) => "the server does not speak HTTP",
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) => "no trusted connection can be made",
         _ => "no connection can be made",
     };

@@ -20,6 +20,6 @@ fn row(model: &ModelSummary) -> [String; 4] {
         model.id.clone(),
         model.state.to_string(),
         size,
-        format!("{}: {}", model.title, model.sources.join(", ")),
+        format!("{} ({})", model.title, model.sources.join(", ")),
     ]
 }
