@@ -455,7 +455,7 @@ fn two_cannot_change_a_model_at_once() {
         })
     });
     told.recv().unwrap();
-    for words in [&["pull", "m"][..], &["verify", "m"], &["remove", "m"]] {
+    for words in [&["verify", "m"][..], &["remove", "m"], &["pull", "m"]] {
         let (code, refused) = site.ctl(words);
         assert_eq!((code, &refused["error"]["kind"]), (Some(1), &json!("conflict")), "{words:?}");
     }
