@@ -6,7 +6,7 @@ EVAL ?=
 OUT ?= demo-out
 CARGO := cargo
 
-.PHONY: demo test lint fmt bench eval build setup man
+.PHONY: demo test lint fmt bench eval build setup man reference
 
 demo: setup ## Separate a song (SONG=path) through a daemon in a private folder; stems and a picture land in demo-out/
 	$(CARGO) build --release --workspace --bins
@@ -43,3 +43,7 @@ man: build ## Man pages and shell completions in target/man and target/completio
 	target/release/harmonixctl man target/man
 	target/release/harmonixd --man target/man
 	for shell in bash zsh fish; do target/release/harmonixctl completions $$shell > target/completions/harmonixctl.$$shell; done
+
+reference: setup ## The reference implementation in Python, for `make bench` (5 GB; HARMONIX_REFERENCE=~/.cache/harmonix/reference/bin/python)
+	test -x "$${XDG_CACHE_HOME:-$$HOME/.cache}/harmonix/reference/bin/python" || python3 -m venv "$${XDG_CACHE_HOME:-$$HOME/.cache}/harmonix/reference"
+	"$${XDG_CACHE_HOME:-$$HOME/.cache}/harmonix/reference/bin/pip" install --quiet torch==2.13.0 demucs==4.1.0 soundfile

@@ -7,7 +7,7 @@ use harmonix_ipc::ErrorKind;
 
 use crate::{
     commands::{
-        cancel, completions, config, delete, doctor, export, jobs, man, separate, show, status, watch,
+        cancel, completions, config, delete, doctor, export, jobs, man, models, separate, show, status, watch,
     },
     failure::Failure,
     out::Out,
@@ -49,6 +49,7 @@ pub(crate) enum Verb {
     Cancel(cancel::Args),
     Delete(delete::Args),
     Export(export::Args),
+    Models(models::Args),
     Doctor(doctor::Args),
     Config(config::Args),
     Completions(completions::Args),
@@ -90,6 +91,12 @@ pub fn verb(wire: &str) -> Option<&'static [&'static str]> {
         "watch" => &["watch"],
         "cancel" => &["cancel"],
         "delete" => &["delete"],
+        "models" => &["models", "list"],
+        "model" => &["models", "show"],
+        "model_pull" => &["models", "pull"],
+        "model_import" => &["models", "import"],
+        "model_verify" => &["models", "verify"],
+        "model_remove" => &["models", "remove"],
         "config_show" => &["config", "show"],
         "config_check" => &["config", "check"],
         _ => return None,

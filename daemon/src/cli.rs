@@ -11,6 +11,7 @@ use harmonix_ipc::{Error, ErrorKind, Result};
 
 use crate::{
     config::{self, Config, Layers},
+    models::Catalogue,
     serve::serve,
     telemetry,
 };
@@ -83,6 +84,7 @@ fn act(flags: &Flags) -> Result<()> {
     }
     let config = load(flags)?;
     if flags.check_config {
+        Catalogue::load(config.catalogue())?;
         return print("the configuration is valid\n");
     }
     telemetry::start(&config)?;

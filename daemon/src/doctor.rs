@@ -3,11 +3,12 @@
 use std::{path::Path, process::Stdio, time::Duration};
 
 use harmonix_engine::protocol::{Architecture, Model};
-use harmonix_ipc::{Check, Report, Verdict};
+use harmonix_ipc::{Check, Quality, Report, Verdict};
 
 use crate::{
     actors::{jobs::Parts, separator::Try},
     config::Config,
+    job::{BUILT_IN, model_of},
     serve::on_path,
 };
 
@@ -24,8 +25,7 @@ pub(crate) async fn examine(config: &Config, parts: &Parts) -> Report {
         worker(parts).await,
         ffmpeg(&config.ingest.ffmpeg).await,
     ];
-    let models = "no neural model can run in this version; jobs run on the built-in engine".to_owned();
-    checks.push(Check { name: "models".into(), verdict: Verdict::Warning, found: models, remedy: None });
+    checks.extend(Quality::ALL.map(|quality| preset(parts, quality)));
     Report { checks }
 }
 
@@ -66,7 +66,7 @@ fn space(path: &Path) -> Check {
 
 async fn worker(parts: &Parts) -> Check {
     // while a job computes the worker plainly works, and asking it would wait for the job
-    let model = Model { id: "spectral".into(), architecture: Architecture::Spectral, members: Vec::new() };
+    let model = Model { id: BUILT_IN.into(), architecture: Architecture::Spectral, members: Vec::new() };
     let tried = tokio::time::timeout(Duration::from_secs(10), parts.separator.run(Try(model))).await;
     match tried {
         Err(_) => check("worker", Verdict::Ok, "computing", None),
@@ -78,6 +78,20 @@ async fn worker(parts: &Parts) -> Check {
             Some(error.hint.as_deref().unwrap_or("install Harmonix again")),
         ),
     }
+}
+
+/// The model of a preset. That it is not installed is no fault: the built-in engine computes then.
+fn preset(parts: &Parts, quality: Quality) -> Check {
+    let id = model_of(quality);
+    let name = format!("quality {quality}");
+    if parts.models.shelf().get(id).is_some_and(|model| model.installed) {
+        return check(&name, Verdict::Ok, format!("{id} is installed"), None);
+    }
+    let (found, remedy) = (
+        format!("{id} is not installed: the built-in engine computes instead"),
+        format!("`harmonixctl models pull {id}` installs it"),
+    );
+    check(&name, Verdict::Ok, found, Some(&remedy))
 }
 
 async fn ffmpeg(program: &str) -> Check {

@@ -1,7 +1,7 @@
 //! `harmonixd`: a daemon that takes songs and gives back stems.
 //!
 //! The map of this crate is `ARCHITECTURE.md`. Imports run one way:
-//! `transport → router → actors → {job, store, audio}`.
+//! `transport → router → actors → {job, store, audio, models}`.
 
 pub mod actors;
 pub mod audio;
@@ -13,6 +13,7 @@ mod fault;
 pub mod folders;
 pub mod job;
 pub mod manifest;
+pub mod models;
 pub mod router;
 mod serve;
 pub mod store;

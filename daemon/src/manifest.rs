@@ -5,11 +5,7 @@ use std::collections::BTreeMap;
 use harmonix_ipc::{JobId, JobOptions, Probe, StemFile};
 use serde::Serialize;
 
-use crate::{
-    actors::export::Export,
-    audio,
-    job::{Resolved, Separated},
-};
+use crate::{actors::export::Export, audio, job::Separated};
 
 /// File name of the manifest.
 pub const MANIFEST: &str = "manifest.json";
@@ -23,11 +19,13 @@ pub struct Manifest<'a> {
     input: Input<'a>,
     settings: &'a JobOptions,
     /// The model that the preset names, when another one computed.
-    instead_of: Option<&'static str>,
+    instead_of: Option<&'a str>,
     engine: &'a Separated,
     /// Output → the model's stems that it is the sum of.
     outputs: BTreeMap<&'a str, Vec<&'a str>>,
     unavailable: &'a [String],
+    /// The outputs are as the model made them: asked for, or because not all stems were computed.
+    raw: bool,
     gain_db: f64,
     /// Level of mixture − Σ stems before and after the residual was spread, in dBFS; null is silence.
     residual_before_dbfs: Option<f64>,
@@ -50,8 +48,13 @@ struct Input<'a> {
 
 impl<'a> Manifest<'a> {
     /// The manifest of an export.
-    pub fn new(export: &'a Export, resolved: &'a Resolved, audio: &'a harmonix_ipc::Exported) -> Self {
-        let Export { ingested, separated, .. } = export;
+    pub fn new(
+        export: &'a Export,
+        outputs: &'a [audio::Output],
+        raw: bool,
+        audio: &'a harmonix_ipc::Exported,
+    ) -> Self {
+        let Export { ingested, separated, resolved, .. } = export;
         let sources = &separated.model.sources;
         let parts =
             |output: &'a audio::Output| output.parts.iter().map(|part| sources[*part].as_str()).collect();
@@ -69,10 +72,11 @@ impl<'a> Manifest<'a> {
                 downmixed_from: ingested.downmixed_from,
             },
             settings: &export.options,
-            instead_of: resolved.instead_of,
+            instead_of: resolved.instead_of.as_deref(),
             engine: separated,
-            outputs: resolved.outputs.iter().map(|output| (output.name.as_str(), parts(output))).collect(),
+            outputs: outputs.iter().map(|output| (output.name.as_str(), parts(output))).collect(),
             unavailable: &resolved.unavailable,
+            raw,
             gain_db: audio.gain_db,
             residual_before_dbfs: audio.residual_before_dbfs,
             residual_after_dbfs: audio.residual_after_dbfs,

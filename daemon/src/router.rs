@@ -4,34 +4,39 @@ use std::{path::PathBuf, rc::Rc, time::Instant};
 
 use harmonix_ipc::{
     Access, ConfigText, DaemonStatus, Done, Error, ErrorKind, Event, FileHead, Greeting, Hello, JobList,
-    PROTOCOL, Reply, Request, Result, Submit,
+    JobOptions, ModelReport, PROTOCOL, Reply, Request, Result, Submit,
 };
 use tokio::sync::mpsc;
 
 use crate::{
     actors::{
-        Slot,
+        Slot, compute,
         health::{AskHealth, HealthActor},
-        jobs::{CancelJob, CountActive, DeleteJob, Get, JobsActor, List, Locate, Parts, Reserve, Subscribe},
+        jobs::{
+            Accept, CancelJob, CountActive, DeleteJob, Get, JobsActor, List, Locate, Parts, Reserve,
+            Subscribe,
+        },
         separator::AskWorker,
     },
     caller::Caller,
     config::{self, Config},
     doctor,
-    upload::Upload,
+    job::{BUILT_IN, resolve},
+    upload::{Incoming, Upload},
 };
 
 /// What a command comes to.
-#[expect(clippy::large_enum_variant, reason = "it lives for one request")]
 pub enum Outcome {
     /// One reply.
     Reply(Reply),
     /// The client sends bytes, and then there is a reply.
-    Upload(Upload),
+    Upload(Incoming),
     /// A reply, then the bytes of that file.
     Download(FileHead, PathBuf),
     /// Events until one side closes.
     Stream(mpsc::Receiver<Event>),
+    /// Lines of progress and the reply. Dropping it ends the work.
+    Progress(mpsc::Receiver<Reply>),
 }
 
 /// Everything that commands work with.
@@ -89,6 +94,22 @@ impl Router {
                 let (head, path) = self.jobs.call(Locate(caller, fetch.job, fetch.output)).await??;
                 return Ok(Outcome::Download(head, path));
             }
+            Request::Models(_) => Reply::Models(self.parts.models.list()),
+            Request::ShowModel(show) => Reply::Model(self.parts.models.details(&show.model)?),
+            Request::ModelPull(pull) => {
+                let pulling = self.parts.models.pull(caller, &pull.model, pull.accept_licence).await?;
+                return Ok(Outcome::Progress(pulling));
+            }
+            Request::ModelImport(import) => {
+                let import = self.parts.models.import(caller, import).await?;
+                return Ok(Outcome::Upload(Incoming::Weights(import)));
+            }
+            Request::ModelVerify(verify) => Reply::Verified(self.verify(verify.model).await?),
+            Request::ModelRemove(remove) => {
+                let hold = self.parts.models.hold(&remove.model, "removed")?;
+                compute(move || hold.remove()).await?;
+                Reply::Done(Done {})
+            }
             Request::ConfigShow(_) => {
                 let text = toml::to_string(&*self.config)
                     .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
@@ -102,7 +123,7 @@ impl Router {
         Ok(Outcome::Reply(reply))
     }
 
-    async fn submit(&self, caller: Caller, Submit { name, size, options }: Submit) -> Result<Upload> {
+    async fn submit(&self, caller: Caller, Submit { name, size, options }: Submit) -> Result<Incoming> {
         let limit = self.config.limits.upload_bytes;
         if let Some(size) = size.filter(|size| *size > limit) {
             return Err(crate::upload::too_large(size, limit));
@@ -110,8 +131,24 @@ impl Router {
         if name.len() > 4096 || name.contains('\0') {
             return Err(Error::new(ErrorKind::InvalidRequest, "the name is too long or holds a zero byte"));
         }
-        let id = self.jobs.call(Reserve(options.clone())).await??;
-        Upload::begin(self.jobs.clone(), self.parts.folders.job(&id), id, caller, name, options, limit).await
+        let reserved = self.jobs.call(Reserve(options)).await??;
+        let folder = self.parts.folders.job(&reserved.id);
+        let accept = Accept { reserved, caller, name };
+        Upload::begin(self.jobs.clone(), folder, accept, limit).await.map(Incoming::Song)
+    }
+
+    async fn verify(&self, model: Option<String>) -> Result<ModelReport> {
+        let models = &self.parts.models;
+        let ids: Vec<_> = match model {
+            Some(id) => vec![id],
+            None => models.list().models.into_iter().map(|model| model.id).collect(),
+        };
+        let mut files = Vec::new();
+        for id in ids.iter().filter(|id| ids.len() == 1 || id.as_str() != BUILT_IN) {
+            let hold = models.hold(id, "verified")?;
+            files.extend(compute(move || hold.verify()).await?);
+        }
+        Ok(ModelReport { files })
     }
 
     async fn status(&self) -> Result<DaemonStatus> {
@@ -122,7 +159,7 @@ impl Router {
             rss: resident().unwrap_or(0),
             active: self.jobs.call(CountActive).await?,
             capacity: self.config.limits.active_jobs,
-            engine: "spectral".into(),
+            engine: resolve(&JobOptions::default(), &self.parts.models.shelf())?.model,
             worker: self.parts.separator.call(AskWorker).await?,
             actors: self.health.call(AskHealth).await?,
         })

@@ -24,6 +24,7 @@ use crate::{
     config::Config,
     folders::Folders,
     job::Capacity,
+    models::{Catalogue, ModelStore},
     router::Router,
     store::SledStore,
     transport::unix::Control,
@@ -45,7 +46,10 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<()>
     let folders = Folders::open(&config.state_dir)
         .map_err(|error| Error::io(ErrorKind::Config, "state_dir cannot be used", &error))?;
 
-    let parts = parts(&config, store, folders);
+    let catalogue = Catalogue::load(config.catalogue())?;
+    let models = ModelStore::open(config.cache_dir.join("models"), catalogue, config.models.proxy.clone())?;
+
+    let parts = parts(&config, store, folders, models);
     let queue = parts.clone();
     let jobs = Slot::new("jobs", move || JobsActor::new(queue.clone()));
     let watched = (jobs.clone(), parts.clone());
@@ -61,6 +65,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<()>
     }
     tracing::info!("stopping");
     drop(control);
+    parts.models.stop();
     if tokio::time::timeout(STOP, jobs.call(Stop)).await.is_err() {
         tracing::warn!("stages did not stop in time; they resume at the next start");
     }
@@ -68,7 +73,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<()>
     parts.library.call(Commit(Vec::new())).await?
 }
 
-fn parts(config: &Config, store: StoreThread, folders: Folders) -> Parts {
+fn parts(config: &Config, store: StoreThread, folders: Folders, models: ModelStore) -> Parts {
     let limits = audio::Limits {
         max_bytes: config.limits.upload_bytes,
         max_duration: Some(config.limits.duration).filter(|seconds| *seconds > 0.0),
@@ -85,6 +90,7 @@ fn parts(config: &Config, store: StoreThread, folders: Folders) -> Parts {
         ingest: Slot::new("ingest", move || ingest.clone()),
         separator: Slot::new("separator", move || GpuSeparatorActor::new(program.clone(), idle, stall)),
         export: Slot::new("export", || ExportActor),
+        models,
         folders,
         stages: Stages::default(),
         capacity: Capacity { ingest: config.ingest.parallel, ahead: AHEAD, device: 1, export: 1 },

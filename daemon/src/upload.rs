@@ -3,7 +3,7 @@
 use std::io;
 
 use harmonix_engine::durable;
-use harmonix_ipc::{Error, ErrorKind, Job, JobId, JobOptions, Result};
+use harmonix_ipc::{Error, ErrorKind, Job, Reply, Result};
 use tokio::{fs::File, io::AsyncWriteExt};
 
 use crate::{
@@ -11,11 +11,46 @@ use crate::{
         Slot, compute,
         jobs::{Accept, JobsActor, Release},
     },
-    caller::Caller,
     folders::JobFolder,
+    models::Import,
 };
 
-/// An upload with its place in the queue.
+/// Bytes that a client sends, whatever they are.
+#[expect(clippy::large_enum_variant, reason = "it lives for one request")]
+pub enum Incoming {
+    /// A song.
+    Song(Upload),
+    /// A file of a model.
+    Weights(Import),
+}
+
+impl Incoming {
+    /// Most bytes that are taken.
+    pub fn limit(&self) -> u64 {
+        match self {
+            Self::Song(upload) => upload.limit(),
+            Self::Weights(import) => import.limit(),
+        }
+    }
+
+    /// Takes the next bytes.
+    pub async fn write(&mut self, data: &[u8]) -> Result<()> {
+        match self {
+            Self::Song(upload) => upload.write(data).await,
+            Self::Weights(import) => import.write(data).await,
+        }
+    }
+
+    /// All bytes are there.
+    pub async fn finish(self) -> Result<Reply> {
+        match self {
+            Self::Song(upload) => upload.finish().await.map(Reply::Job),
+            Self::Weights(import) => import.finish().await.map(Reply::Model),
+        }
+    }
+}
+
+/// A song with its place in the queue.
 pub struct Upload {
     jobs: Slot<JobsActor>,
     folder: JobFolder,
@@ -36,10 +71,7 @@ impl Upload {
     pub(crate) async fn begin(
         jobs: Slot<JobsActor>,
         folder: JobFolder,
-        id: JobId,
-        caller: Caller,
-        name: String,
-        options: JobOptions,
+        accept: Accept,
         limit: u64,
     ) -> Result<Self> {
         let place = folder.clone();
@@ -52,7 +84,7 @@ impl Upload {
         });
         match opened.await {
             Ok(file) => {
-                let accept = Some(Accept { id, caller, name, options });
+                let accept = Some(accept);
                 Ok(Self { jobs, folder, accept, file: File::from_std(file), bytes: 0, limit })
             }
             Err(error) => {

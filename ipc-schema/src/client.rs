@@ -9,8 +9,8 @@ use std::{
 };
 
 use crate::{
-    Command, Error, ErrorKind, Event, Fetch, FileHead, Greeting, Job, PROTOCOL, Reply, Request, Submit,
-    Watch, frame,
+    Command, Error, ErrorKind, Event, Fetch, FileHead, Greeting, Job, ModelDetails, ModelImport, ModelPull,
+    PROTOCOL, Pulling, Reply, Request, Submit, Watch, frame,
 };
 
 /// Why a call did not give its reply: the border between this side's failure and the daemon's refusal.
@@ -120,7 +120,38 @@ impl Client {
 
     /// Submits a song: everything that `input` gives. Returns when the daemon has the job for good.
     pub fn submit(&mut self, submit: Submit, input: &mut impl Read) -> Called<Job> {
-        self.send(&submit.into())?;
+        self.upload(submit, input)
+    }
+
+    /// Installs a file of a model: everything that `input` gives.
+    pub fn import(&mut self, import: ModelImport, input: &mut impl Read) -> Called<ModelDetails> {
+        self.upload(import, input)
+    }
+
+    /// Downloads a model. `progress` hears how far it is; once it says `false` the daemon is asked no more, and the
+    /// connection is of no further use.
+    pub fn pull(
+        &mut self,
+        pull: ModelPull,
+        mut progress: impl FnMut(Pulling) -> bool,
+    ) -> Called<ModelDetails> {
+        self.send(&pull.into())?;
+        loop {
+            match self.read_reply()? {
+                Reply::Pulling(pulling) => {
+                    if !progress(pulling) {
+                        return Err(ClientError::Local(io::ErrorKind::Interrupted.into()));
+                    }
+                }
+                Reply::Error(error) => return Err(ClientError::Refused(error)),
+                Reply::Model(model) => return Ok(model),
+                other => return Err(unexpected(&other)),
+            }
+        }
+    }
+
+    fn upload<C: Command>(&mut self, command: C, input: &mut impl Read) -> Called<C::Reply> {
+        self.send(&command.into())?;
         match self.read_reply()? {
             Reply::Ready(_) => {}
             Reply::Error(error) => return Err(ClientError::Refused(error)),
@@ -140,7 +171,7 @@ impl Client {
             };
             // a daemon that refuses in the middle says why and hangs up: its words matter more than the pipe's
             if frame::write_frame(self.stream.get_mut(), &buffer[..length]).is_err() || length == 0 {
-                return self.receive::<Submit>();
+                return self.receive::<C>();
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Job, JobId, JobOptions, JobState, status::*};
+use crate::{Error, Job, JobId, JobOptions, JobState, model::*, status::*};
 
 /// Who may send a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,8 @@ pub enum Flow {
     Download,
     /// Event lines until either side closes.
     Stream,
+    /// Lines that tell of progress, then the reply line. A client that leaves before that ends the work.
+    Progress,
 }
 
 /// A command of the protocol: a request with its type of reply.
@@ -109,6 +111,18 @@ commands! {
     "delete" Delete Owner Call => Done(Done);
     /// Sends an output of a completed job, or its manifest.
     "fetch" Fetch Owner Download => File(FileHead);
+    /// The models of the catalogue, and which of them are installed.
+    "models" Models Anyone Call => Models(ModelList);
+    /// One model with its licence and its files.
+    "model" ShowModel Anyone Call => Model(ModelDetails);
+    /// Downloads what is missing of a model. A download that broke off goes on where it was.
+    "model_pull" ModelPull Admin Progress => Model(ModelDetails);
+    /// Installs one file of a model: the client sends its bytes.
+    "model_import" ModelImport Admin Upload => Model(ModelDetails);
+    /// Hashes the files of models again. What is damaged is set aside, and the model is not installed any more.
+    "model_verify" ModelVerify Admin Call => Verified(ModelReport);
+    /// Removes the files of a model. That its licence was accepted stays known.
+    "model_remove" ModelRemove Admin Call => Done(Done);
     /// The configuration that is in force, as TOML.
     "config_show" ConfigShow Admin Call => Config(ConfigText);
     /// Checks a configuration file's text without using it.
@@ -134,6 +148,14 @@ pub enum Reply {
     Jobs(JobList),
     /// Frames of a file follow.
     File(FileHead),
+    /// See [`Models`].
+    Models(ModelList),
+    /// One model.
+    Model(ModelDetails),
+    /// A [`ModelPull`] goes on.
+    Pulling(Pulling),
+    /// See [`ModelVerify`].
+    Verified(ModelReport),
     /// See [`ConfigShow`].
     Config(ConfigText),
     /// Done; nothing else to say.
@@ -208,6 +230,46 @@ requests! {
         job: JobId,
         /// Name of an output, or `manifest`.
         output: String,
+    }
+    /// `{"command":"models"}`
+    Models {}
+    /// `{"command":"model","model":"htdemucs_ft"}`
+    ShowModel {
+        /// Its id.
+        model: String,
+    }
+    /// `{"command":"model_pull","model":"htdemucs_ft","accept_licence":true}`
+    ModelPull {
+        /// Its id.
+        model: String,
+        /// The caller has read the licence and accepts it; needed once.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        accept_licence: bool,
+    }
+    /// `{"command":"model_import","name":"955717e8-8726e21a.th"}`
+    ModelImport {
+        /// The file's name: tells which file it is where the catalogue knows no digest.
+        name: String,
+        /// Bytes that will come, if known: what is too large is refused before it is sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        size: Option<u64>,
+        /// Only as a file of this model; of any when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
+        /// The caller has read the licence and accepts it; needed once.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        accept_licence: bool,
+    }
+    /// `{"command":"model_verify"}` or `{"command":"model_verify","model":"htdemucs_ft"}`
+    ModelVerify {
+        /// Only this model; every one that has files here when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
+    }
+    /// `{"command":"model_remove","model":"htdemucs_ft"}`
+    ModelRemove {
+        /// Its id.
+        model: String,
     }
     /// `{"command":"config_show"}`
     ConfigShow {}

@@ -51,6 +51,9 @@
 //! *Down* ([`Fetch`]): request, `file` from the daemon, frames from the daemon. When they end with "gave up", an
 //! error line follows.
 //!
+//! *Progress* ([`ModelPull`]): request, any number of `pulling` lines, the reply. Closing the connection before that
+//! ends the work.
+//!
 //! # Events
 //!
 //! [`Watch`] turns the connection into a stream of [`Event`] lines: a snapshot first, then deltas. [`Jobs`] is their fold.
@@ -68,6 +71,7 @@ mod event;
 mod format;
 pub mod frame;
 mod job;
+mod model;
 mod probe;
 mod result;
 mod status;
@@ -77,7 +81,8 @@ pub use command::*;
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Jobs};
 pub use format::Format;
-pub use job::{Device, Job, JobEvent, JobId, JobOptions, JobState, Mode, Quality};
+pub use job::{Device, Job, JobEvent, JobId, JobOptions, JobState, Mode, Precision, Quality};
+pub use model::*;
 pub use probe::Probe;
 pub use result::{Exported, StemFile};
 pub use status::*;

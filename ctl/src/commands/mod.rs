@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod jobs;
 pub(crate) mod man;
+pub(crate) mod models;
 pub(crate) mod separate;
 pub(crate) mod show;
 pub(crate) mod status;
@@ -28,6 +29,7 @@ pub(crate) fn run(ctx: &Arc<Context>, verb: &Verb) -> Result<u8, Failure> {
         Verb::Cancel(args) => cancel::run(ctx, args),
         Verb::Delete(args) => delete::run(ctx, args),
         Verb::Export(args) => export::run(ctx, args),
+        Verb::Models(args) => models::run(ctx, args),
         Verb::Doctor(args) => doctor::run(ctx, args),
         Verb::Config(args) => config::run(ctx, args),
         Verb::Completions(args) => completions::run(ctx, args),

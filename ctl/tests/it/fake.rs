@@ -229,6 +229,8 @@ impl Shared {
         });
         {
             let mut state = self.state.lock().unwrap();
+            // a watch that begins later has it in its snapshot
+            state.jobs.iter_mut().filter(|job| job["id"] == id).for_each(|job| job["progress"] = json!(0.5));
             state.log.push(json!({ "event": "progress", "id": id, "progress": 0.5 }));
             self.changed.notify_all();
         }

@@ -8,7 +8,7 @@ use super::{Ping, Running, compute};
 use crate::{
     audio::{self, ExportRequest, Ingested, Musical},
     folders::JobFolder,
-    job::{self, Exported, Separated},
+    job::{Exported, Resolved, Separated},
     manifest::{MANIFEST, Manifest},
 };
 
@@ -24,6 +24,8 @@ pub struct Export {
     pub name: String,
     /// What was asked for.
     pub options: JobOptions,
+    /// What the job came to.
+    pub resolved: Resolved,
     /// What ingest found.
     pub ingested: Ingested,
     /// What separation did.
@@ -47,11 +49,11 @@ impl Handler<Export> for ExportActor {
 }
 
 fn export(message: &Export) -> Result<Exported> {
-    let Export { running, folder, options, ingested, separated, .. } = message;
+    let Export { running, folder, options, resolved, ingested, separated, .. } = message;
     let out = folder.out();
     std::fs::create_dir_all(&out)
         .map_err(|error| Error::io(ErrorKind::Internal, "cannot create the outputs' folder", &error))?;
-    let resolved = job::resolve(options)?;
+    let outputs = resolved.outputs_over(&separated.model.sources)?;
     let spool = |source: &String| (source.clone(), folder.stems().join(source).with_extension("f32"));
     let stems: Vec<_> = separated.model.sources.iter().map(spool).collect();
     let request = ExportRequest {
@@ -65,14 +67,14 @@ fn export(message: &Export) -> Result<Exported> {
         channels: ingested.channels,
         frames: ingested.frames,
         input_gain: ingested.input_gain,
-        outputs: &resolved.outputs,
+        outputs: &outputs,
         format: options.format,
-        raw: options.raw,
+        raw: options.raw || separated.model.sources.len() < resolved.sources.len(),
         dest: &out,
     };
     crate::fault::strike("export");
     let audio = audio::export(&request, running)?;
-    let manifest = Manifest::new(message, &resolved, &audio);
+    let manifest = Manifest::new(message, &outputs, request.raw, &audio);
     let write = || durable::write_file(&out.join(MANIFEST), &manifest.to_bytes());
     write().map_err(|error| Error::io(ErrorKind::Internal, "cannot write the manifest", &error))?;
     Ok(Exported { audio, manifest: MANIFEST.into() })

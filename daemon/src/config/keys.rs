@@ -33,6 +33,14 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ),
     ("worker.idle", "Seconds after which a worker without work is stopped and its memory freed."),
     ("worker.stall", "Seconds without progress after which a worker counts as hung and is replaced."),
+    (
+        "models.catalogue",
+        "A file with more models, in the form of models/registry.toml; its entries take the place of those of the same id.",
+    ),
+    (
+        "models.proxy",
+        "Proxy for the download of models, e.g. http://proxy:3128; empty: as HTTPS_PROXY and the like say; none: no proxy.",
+    ),
 ];
 
 /// The example file: every key with its text and its default, commented out.

@@ -251,6 +251,9 @@ fn finish(table: Table) -> Result<Config> {
         () if limits.active_jobs == 0 => wrong("`limits.active_jobs` must be at least 1"),
         () if config.ingest.parallel == 0 => wrong("`ingest.parallel` must be at least 1"),
         () if config.socket.connections == 0 => wrong("`socket.connections` must be at least 1"),
+        () if crate::models::proxy(&config.models.proxy).is_err() => {
+            wrong("`models.proxy` must be empty, none, or an address such as http://proxy:3128")
+        }
         () if limits.channels == 0 => wrong("`limits.channels` must be at least 1"),
         () if !(limits.duration >= 0.0 && limits.duration.is_finite()) => {
             wrong("`limits.duration` must not be negative")

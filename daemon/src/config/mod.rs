@@ -3,7 +3,7 @@
 mod keys;
 mod layers;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use harmonix_ipc::Device;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,7 @@ pub struct Config {
     pub limits: Limits,
     pub ingest: Ingest,
     pub worker: Worker,
+    pub models: Models,
 }
 
 /// Where log lines go and in which form.
@@ -88,6 +89,14 @@ pub struct Worker {
     pub stall: f64,
 }
 
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "see Config")]
+pub struct Models {
+    pub catalogue: PathBuf,
+    pub proxy: String,
+}
+
 impl Default for Config {
     fn default() -> Self {
         let dirs = layers::Dirs::here();
@@ -110,6 +119,7 @@ impl Default for Config {
             },
             ingest: Ingest { ffmpeg: "ffmpeg".into(), parallel: 2 },
             worker: Worker { program: PathBuf::new(), idle: 300.0, stall: 300.0 },
+            models: Models { catalogue: PathBuf::new(), proxy: String::new() },
         }
     }
 }
@@ -118,6 +128,11 @@ impl Config {
     /// The control socket's path.
     pub fn socket_path(&self) -> PathBuf {
         self.runtime_dir.join("control.sock")
+    }
+
+    /// The administrator's own catalogue of models.
+    pub fn catalogue(&self) -> Option<&Path> {
+        Some(self.models.catalogue.as_path()).filter(|path| !path.as_os_str().is_empty())
     }
 
     /// The control socket's mode: `socket.mode`, or by default 0660 for the system's daemon (root, or started by

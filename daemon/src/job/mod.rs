@@ -5,6 +5,7 @@ mod outcome;
 mod plan;
 mod record;
 mod request;
+mod shelf;
 #[cfg(test)]
 mod tests;
 
@@ -12,7 +13,8 @@ pub use id::new_id;
 pub use outcome::{Exported, Outcome, apply, resume};
 pub use plan::{Capacity, Step, next_step, schedule};
 pub use record::{Record, Separated};
-pub use request::{Engine, Resolved, resolve};
+pub use request::{Resolved, effective, model_of, resolve};
+pub use shelf::{BUILT_IN, Shelf, Shelved};
 
 /// Seconds since the Unix epoch.
 pub fn now() -> f64 {

@@ -5,6 +5,7 @@ use harmonix_engine::{
 use harmonix_ipc::{Error, ErrorKind, Job, JobEvent, JobState, Result};
 use serde::{Deserialize, Serialize};
 
+use super::{Resolved, Shelf, resolve};
 use crate::audio::Ingested;
 
 /// Version of [`Record`] that this daemon writes. Every older one opens for ever: see the fixtures of the tests.
@@ -51,6 +52,9 @@ pub struct Record {
     pub seq: u64,
     /// What clients see.
     pub job: Job,
+    /// What the job came to; none for a job of a version that knew only the built-in engine.
+    #[serde(default)]
+    resolved: Option<Resolved>,
     /// What ingest found; set once its spools are durable.
     pub ingested: Option<Ingested>,
     /// What separation did; set once its spools are durable.
@@ -63,8 +67,14 @@ pub struct Record {
 
 impl Record {
     /// A job that was just accepted.
-    pub fn new(seq: u64, job: Job) -> Self {
-        Self { v: VERSION, seq, job, ingested: None, separated: None, crashes: 0, interruptions: 0 }
+    pub fn new(seq: u64, job: Job, resolved: Resolved) -> Self {
+        let resolved = Some(resolved);
+        Self { v: VERSION, seq, job, resolved, ingested: None, separated: None, crashes: 0, interruptions: 0 }
+    }
+
+    /// What the job computes.
+    pub fn resolved(&self) -> Result<Resolved> {
+        self.resolved.clone().map_or_else(|| resolve(&self.job.options, &Shelf::default()), Ok)
     }
 
     /// The key in the store; keys sort by submission.

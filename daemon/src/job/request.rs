@@ -1,21 +1,17 @@
 //! From what was asked for to what is computed: presets, models and outputs.
 
-use harmonix_engine::Layout;
-use harmonix_ipc::{Device, Error, ErrorKind, JobOptions, Mode, Quality, Result};
+use harmonix_engine::{Layout, protocol};
+use harmonix_ipc::{Device, Error, ErrorKind, JobOptions, Mode, Precision, Quality, Result};
+use serde::{Deserialize, Serialize};
 
-use crate::audio::Output;
+use super::{BUILT_IN, Shelf, Shelved};
+use crate::{audio::Output, models::not_installed};
 
-/// A model of the catalogue, as far as planning needs it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Engine {
-    /// Catalogue id.
-    pub id: &'static str,
-    /// Stems in the model's order.
-    pub sources: &'static [&'static str],
-}
+/// Most shifted passes.
+const SHIFTS: u32 = 20;
 
-/// The built-in engine, which needs no weights.
-const SPECTRAL: Engine = Engine { id: "spectral", sources: &["drums", "bass", "other", "vocals"] };
+/// Largest overlap of two segments, as a fraction.
+const OVERLAP: f64 = 0.95;
 
 /// What a preset stands for.
 struct Preset {
@@ -34,49 +30,127 @@ fn preset(quality: Quality) -> Preset {
     Preset { model, shifts, overlap }
 }
 
-/// What is computed for a request.
-#[derive(Debug, Clone, PartialEq)]
+/// What is computed for a request. Decided once, when the job is accepted: what is installed or removed later does not
+/// change a job that goes on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Resolved {
-    /// The model that computes.
-    pub engine: Engine,
+    /// Catalogue id of the model that computes.
+    pub model: String,
+    /// Its stems, in its order.
+    pub sources: Vec<String>,
     /// The model that the preset names, if it is not the one that computes.
-    pub instead_of: Option<&'static str>,
+    pub instead_of: Option<String>,
     /// Segments, overlap and shifts.
     pub layout: Layout,
-    /// Files that are made, each the sum of some of the model's stems.
+    /// The arithmetic that was asked for.
+    pub precision: protocol::Precision,
+    /// The stems that are computed, in the model's order; all of them unless a specialist suffices.
+    pub computed: Vec<String>,
+    /// Files that are made, each the sum of some of the computed stems.
     pub outputs: Vec<Output>,
     /// Outputs asked for that the model does not make.
     pub unavailable: Vec<String>,
 }
 
+impl Resolved {
+    /// True when not all of the model's stems are computed: what is left of the mixture then belongs to no stem, so
+    /// the residual cannot be spread.
+    pub fn is_partial(&self) -> bool {
+        self.computed.len() < self.sources.len()
+    }
+
+    /// The outputs over stems that lie in the order of `sources`.
+    pub fn outputs_over(&self, sources: &[String]) -> Result<Vec<Output>> {
+        let place = |part: &usize| {
+            let name = self.computed.get(*part);
+            name.and_then(|name| sources.iter().position(|source| source == name)).ok_or_else(|| {
+                Error::new(ErrorKind::Separation, format!("the model {} left out a stem", self.model))
+            })
+        };
+        let over = |output: &Output| {
+            let parts = output.parts.iter().map(place).collect::<Result<_>>()?;
+            Ok(Output { name: output.name.clone(), parts })
+        };
+        self.outputs.iter().map(over).collect()
+    }
+}
+
+/// What a quality stands for: the id of its model.
+pub fn model_of(quality: Quality) -> &'static str {
+    preset(quality).model
+}
+
+/// What is asked for in fact: a preview is of quality `draft`.
+pub fn effective(options: JobOptions) -> JobOptions {
+    if options.preview { JobOptions { quality: Quality::Draft, ..options } } else { options }
+}
+
 /// Resolves a request, or refuses it with a hint that lists the choices.
 ///
-/// No neural model can run in this version, so every preset falls back to the built-in engine with the
-/// preset's overlap. Shifts are left out there: its masks hardly change with the place of a segment.
-pub fn resolve(options: &JobOptions) -> Result<Resolved> {
-    if options.device == Device::Cuda {
-        return Err(Error::new(ErrorKind::Unavailable, "no engine that is installed computes on cuda")
-            .hint("leave the device at auto: the built-in engine computes on the cpu"));
-    }
+/// A preset whose model is not installed falls back to the built-in engine with the preset's overlap; a model that
+/// was asked for by name is computed by that model or refused. Shifts and precision are left out of the built-in engine:
+/// its masks hardly change with the place of a segment, and it has but one arithmetic.
+///
+/// Fails with [`ErrorKind::InvalidRequest`], [`ErrorKind::ModelMissing`], or [`ErrorKind::Unavailable`] for a device that
+/// the model does not compute on.
+pub fn resolve(options: &JobOptions, shelf: &Shelf) -> Result<Resolved> {
     let preset = preset(options.quality);
-    let engine = SPECTRAL;
-    let (outputs, unavailable) = outputs(&engine, options.mode, options.stems.as_deref())?;
+    let shifts = options.shifts.unwrap_or(preset.shifts);
+    let overlap = options.overlap.unwrap_or(preset.overlap);
+    if shifts > SHIFTS {
+        return Err(invalid(format!("{shifts} shifts are too many")).hint(format!("0 to {SHIFTS}")));
+    }
+    if !(0.0..=OVERLAP).contains(&overlap) {
+        return Err(invalid(format!("segments cannot overlap by {overlap}")).hint(format!("0 to {OVERLAP}")));
+    }
+    let model = match &options.model {
+        Some(id) => named(id, shelf)?,
+        None => shelf.installed_or_built_in(preset.model),
+    };
+    let is_built_in = model.id == BUILT_IN;
+    if options.device == Device::Cuda && is_built_in {
+        return Err(Error::new(ErrorKind::Unavailable, "the built-in engine does not compute on cuda")
+            .hint("leave the device at auto, or install a model: `harmonixctl models list`"));
+    }
+    let (outputs, unavailable) = outputs(model, options.mode, options.stems.as_deref())?;
+    let mut needed: Vec<_> = outputs.iter().flat_map(|output| output.parts.iter().copied()).collect();
+    needed.sort_unstable();
+    needed.dedup();
+    let computed = model.compute(&needed);
+    let among_computed = |output: Output| Output {
+        parts: output.parts.iter().filter_map(|part| computed.iter().position(|at| at == part)).collect(),
+        ..output
+    };
     Ok(Resolved {
-        engine,
-        instead_of: (preset.model != engine.id).then_some(preset.model),
-        layout: Layout {
-            overlap: preset.overlap,
-            shifts: if engine == SPECTRAL { 0 } else { preset.shifts },
-            seed: 0,
+        model: model.id.clone(),
+        sources: model.sources.clone(),
+        instead_of: (options.model.is_none() && model.id != preset.model).then(|| preset.model.to_owned()),
+        layout: Layout { overlap, shifts: if is_built_in { 0 } else { shifts }, seed: options.seed },
+        precision: match options.precision {
+            Precision::Fast if !is_built_in => protocol::Precision::Fast,
+            Precision::F32 | Precision::Fast => protocol::Precision::F32,
         },
-        outputs,
+        outputs: outputs.into_iter().map(among_computed).collect(),
+        computed: computed.into_iter().map(|at| model.sources[at].clone()).collect(),
         unavailable,
     })
 }
 
-fn outputs(engine: &Engine, mode: Mode, wanted: Option<&[String]>) -> Result<(Vec<Output>, Vec<String>)> {
+fn named<'a>(id: &str, shelf: &'a Shelf) -> Result<&'a Shelved> {
+    let shown: String = id.chars().filter(char::is_ascii_graphic).take(40).collect();
+    let model = shelf.get(id).ok_or_else(|| {
+        invalid(format!("there is no model {shown}")).hint(format!("one of {}", shelf.ids()))
+    })?;
+    if model.installed { Ok(model) } else { Err(not_installed(&model.id)) }
+}
+
+fn invalid(what: String) -> Error {
+    Error::new(ErrorKind::InvalidRequest, what)
+}
+
+fn outputs(engine: &Shelved, mode: Mode, wanted: Option<&[String]>) -> Result<(Vec<Output>, Vec<String>)> {
     let vocals = engine.sources.iter().position(|source| *source == "vocals");
-    let one = |at: usize| Output { name: engine.sources[at].to_owned(), parts: vec![at] };
+    let one = |at: usize| Output { name: engine.sources[at].clone(), parts: vec![at] };
     let all: Vec<_> = match (mode, vocals) {
         (Mode::Karaoke, Some(vocals)) => {
             let rest = (0..engine.sources.len()).filter(|at| *at != vocals).collect();
@@ -100,7 +174,7 @@ fn outputs(engine: &Engine, mode: Mode, wanted: Option<&[String]>) -> Result<(Ve
     match missing.first() {
         Some(name) if mode != Mode::PerInstrument || !plain(name) || have.is_empty() => {
             let name: String = name.chars().filter(|c| !c.is_control()).take(32).collect();
-            return refuse(format!("the engine {} makes no stem `{name}` in mode {mode}", engine.id));
+            return refuse(format!("the model {} makes no stem `{name}` in mode {mode}", engine.id));
         }
         _ => {}
     }
@@ -111,67 +185,5 @@ fn outputs(engine: &Engine, mode: Mode, wanted: Option<&[String]>) -> Result<(Ve
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn resolved(mode: Mode, stems: Option<&[&str]>) -> Result<(Vec<String>, Vec<String>)> {
-        let stems = stems.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
-        let resolved = resolve(&JobOptions { mode, stems, ..JobOptions::default() })?;
-        Ok((resolved.outputs.into_iter().map(|output| output.name).collect(), resolved.unavailable))
-    }
-
-    #[test]
-    fn presets_are_the_published_table() {
-        let table = Quality::ALL.map(|quality| {
-            let Preset { model, shifts, overlap } = preset(quality);
-            (model, shifts, overlap)
-        });
-        let expected = [
-            ("htdemucs", 0, 0.05),
-            ("htdemucs", 0, 0.10),
-            ("htdemucs_ft", 1, 0.25),
-            ("htdemucs_6s", 5, 0.50),
-        ];
-        assert_eq!(table, expected);
-    }
-
-    #[test]
-    fn a_preset_without_its_model_says_so() {
-        for quality in Quality::ALL {
-            let resolved = resolve(&JobOptions { quality, ..JobOptions::default() }).unwrap();
-            assert_eq!((resolved.engine.id, resolved.instead_of), ("spectral", Some(preset(quality).model)));
-        }
-    }
-
-    #[test]
-    fn outputs_by_mode_and_filter() {
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        assert_eq!(resolved(Mode::Grouped, None).unwrap().0, names(&["drums", "bass", "other", "vocals"]));
-        assert_eq!(resolved(Mode::Karaoke, None).unwrap().0, names(&["vocals", "instrumental"]));
-        assert_eq!(
-            resolved(Mode::Grouped, Some(&["vocals", "drums"])).unwrap().0,
-            names(&["drums", "vocals"])
-        );
-        let (made, unavailable) = resolved(Mode::PerInstrument, Some(&["guitar", "bass", "guitar"])).unwrap();
-        assert_eq!((made, unavailable), (names(&["bass"]), names(&["guitar"])));
-    }
-
-    #[test]
-    fn what_cannot_be_made_is_refused_with_the_choices() {
-        let cases: [(Mode, &[&str]); 6] = [
-            (Mode::Grouped, &[]),
-            (Mode::Grouped, &["guitar"]),
-            (Mode::Karaoke, &["drums"]),
-            (Mode::PerInstrument, &["guitar"]),
-            (Mode::PerInstrument, &["bass", "../x"]),
-            (Mode::PerInstrument, &["bass", ""]),
-        ];
-        for (mode, stems) in cases {
-            let error = resolved(mode, Some(stems)).unwrap_err();
-            assert_eq!(error.kind, ErrorKind::InvalidRequest, "{mode} {stems:?}");
-            assert!(error.hint.unwrap().contains("vocals"));
-        }
-        let cuda = JobOptions { device: Device::Cuda, ..JobOptions::default() };
-        assert_eq!(resolve(&cuda).unwrap_err().kind, ErrorKind::Unavailable);
-    }
-}
+#[path = "request_tests.rs"]
+mod tests;

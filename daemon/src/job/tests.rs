@@ -3,7 +3,7 @@
 use harmonix_engine::{Layout, ModelInfo, Summary, protocol::Precision};
 use harmonix_ipc::{Job, JobId, JobOptions, JobState};
 
-use super::{Record, Separated};
+use super::{Record, Separated, Shelf, resolve};
 use crate::audio::Ingested;
 
 pub(crate) fn record(seq: u64, id: &str) -> Record {
@@ -33,6 +33,7 @@ pub(crate) fn record(seq: u64, id: &str) -> Record {
             started_at: None,
             finished_at: None,
         },
+        resolve(&JobOptions::default(), &Shelf::default()).unwrap(),
     )
 }
 
@@ -77,8 +78,17 @@ fn a_record_of_version_1_opens_and_loses_nothing() {
     let record = Record::from_bytes(V1.as_bytes()).unwrap();
     let again: serde_json::Value = serde_json::from_slice(&record.to_bytes()).unwrap();
     assert!(keeps(&serde_json::from_str(V1).unwrap(), &again), "{again:#}");
+    assert_eq!(record.resolved().unwrap().model, "spectral", "what that version could run");
     let separated = record.separated.unwrap();
     assert_eq!((separated.precision, separated.batch), (Precision::F32, 1));
+}
+
+#[test]
+fn what_a_job_came_to_stays_with_it() {
+    let record = record(1, "a");
+    let again = Record::from_bytes(&record.to_bytes()).unwrap();
+    assert_eq!(again, record);
+    assert_eq!(again.resolved().unwrap(), record.resolved().unwrap());
 }
 
 #[test]

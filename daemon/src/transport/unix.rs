@@ -31,7 +31,7 @@ use tokio::{
 use crate::{
     caller::Caller,
     router::{Outcome, Router, greeting},
-    upload::Upload,
+    upload::Incoming,
 };
 
 /// Longest that a client may take to take a reply.
@@ -140,6 +140,11 @@ async fn talk(stream: Stream, router: &Router, admitted: bool) -> io::Result<()>
             }
             Ok(Outcome::Download(head, path)) => peer.give(head, &path).await?,
             Ok(Outcome::Stream(events)) => return peer.stream(events).await,
+            Ok(Outcome::Progress(lines)) => {
+                if !peer.tell(lines).await? {
+                    return Ok(());
+                }
+            }
             Err(error) => peer.say(&Reply::Error(error)).await?,
         }
     }
@@ -180,7 +185,7 @@ impl Peer<'_> {
     }
 
     /// Takes an upload. False when the connection cannot go on.
-    async fn take(&mut self, mut upload: Upload, idle: Duration) -> io::Result<bool> {
+    async fn take(&mut self, mut upload: Incoming, idle: Duration) -> io::Result<bool> {
         self.say(&Reply::Ready(Ready { max_bytes: upload.limit() })).await?;
         let mut data = vec![0; 256 * 1024];
         let failure = loop {
@@ -188,7 +193,7 @@ impl Peer<'_> {
             match frame {
                 Ok(Ok(true)) => {}
                 Ok(Ok(false)) => {
-                    let reply = upload.finish().await.map_or_else(Reply::Error, Reply::Job);
+                    let reply = upload.finish().await.unwrap_or_else(Reply::Error);
                     return self.say(&reply).await.map(|()| true);
                 }
                 Ok(Err(Frame::GivenUp)) => {
@@ -213,7 +218,7 @@ impl Peer<'_> {
     }
 
     /// Takes one frame; false at the end of the stream.
-    async fn frame(&mut self, data: &mut [u8], upload: &mut Upload) -> std::result::Result<bool, Frame> {
+    async fn frame(&mut self, data: &mut [u8], upload: &mut Incoming) -> std::result::Result<bool, Frame> {
         let mut head = [0; 4];
         self.hear.read_exact(&mut head).await.map_err(Frame::Broken)?;
         match Head::parse(head) {
@@ -266,6 +271,24 @@ impl Peer<'_> {
             }
         }
         self.send(&0_u32.to_be_bytes()).await
+    }
+
+    /// Sends lines until the last one. False when the client has hung up before: that ends the work.
+    async fn tell(&mut self, mut lines: mpsc::Receiver<Reply>) -> io::Result<bool> {
+        let mut waiting = false;
+        loop {
+            tokio::select! {
+                line = lines.recv() => match line {
+                    Some(line) => self.say(&line).await?,
+                    None => return Ok(true),
+                },
+                // bytes that are there are the next request, which waits its turn
+                ahead = self.hear.fill_buf(), if !waiting => match ahead?.len() {
+                    0 => return Ok(false),
+                    _ => waiting = true,
+                },
+            }
+        }
     }
 
     /// Sends events until the client hangs up or falls behind.

@@ -3,6 +3,7 @@
 
   reference.py vectors FOLDER           small networks: what they compute is committed and compared in every test run
   reference.py full FOLDER [MODEL…]     networks of the published size: checkpoints, a song and the reference's stems
+  reference.py weights FOLDER [MODEL…]  the same without running the reference
   reference.py time FOLDER MODEL        the reference's time and memory on FOLDER/song.f32, as JSON
 
 Weights and audio come from a generator that the Rust side has too (SplitMix64), so no weights are committed.
@@ -203,7 +204,7 @@ def th_file(folder):
         path.with_suffix(".sha256").write_text(digest.hexdigest() + "\n")
 
 
-def full(folder, names):
+def full(folder, names, weights_only=False):
     folder.mkdir(parents=True, exist_ok=True)
     mix = signal(int(20.5 * 44100))
     folder.joinpath("song.f32").write_bytes(mix.numpy().T.astype("<f4").tobytes())
@@ -217,6 +218,10 @@ def full(folder, names):
         }
         state = {key: value.contiguous() for key, value in model.state_dict().items()}
         save_file(state, folder / f"{name}.safetensors", metadata)
+        # the same for the reference's own program: `demucs --repo FOLDER -n NAME`
+        torch.save({"klass": klass, "args": (), "kwargs": kwargs, "state": model.state_dict()}, folder / f"{name}.th")
+        if weights_only:
+            continue
         stems = run(model, mix, 0.25, 1, 0).numpy()
         (folder / f"{name}.stems.f32").write_bytes(stems.astype("<f4").tobytes())
         print(name, "done", flush=True)
@@ -251,6 +256,8 @@ if __name__ == "__main__":
         th_file(folder)
     elif command == "full":
         full(folder, rest)
+    elif command == "weights":
+        full(folder, rest, weights_only=True)
     elif command == "time":
         clock(folder, *rest)
     else:

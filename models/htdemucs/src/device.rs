@@ -81,8 +81,17 @@ pub fn threads() -> usize {
         .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from))
 }
 
-/// Sets the threads of this process's networks. Once, before the first computation.
+/// Sets the threads of this process's networks, and keeps freed memory for their next tensors. Once, before the first
+/// computation.
 pub fn use_threads(count: usize) {
+    // by default the C library gives each large tensor back to the kernel, which clears it page by page for the next
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[expect(unsafe_code, reason = "the allocator's settings have no safe interface")]
+    // SAFETY: these settings may be changed at any time; they take no pointers.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 30);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
+    }
     let count = i32::try_from(count).unwrap_or(1);
     tch::set_num_threads(count);
     tch::set_num_interop_threads(1);

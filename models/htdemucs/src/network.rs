@@ -188,9 +188,9 @@ impl Network {
         }
 
         let sources = self.config.sources.len() as i64;
-        let x = x.f_to_kind(Kind::Float)?.f_mul(&std)?.f_add(&mean)?;
+        let x = mean.f_addcmul(&x.f_to_kind(Kind::Float)?, &std)?;
         let x = self.stft.inverse(&x.f_view([batch * sources * channels, 2, freqs, frames])?, length)?;
-        let xt = xt.f_to_kind(Kind::Float)?.f_mul(&std_t)?.f_add(&mean_t)?;
+        let xt = mean_t.f_addcmul(&xt.f_to_kind(Kind::Float)?, &std_t)?;
         let shape = [batch, sources, channels, length];
         Ok(x.f_view(shape)?.f_add(&xt.f_view(shape)?)?)
     }

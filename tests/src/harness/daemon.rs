@@ -83,6 +83,11 @@ impl Daemon {
         self.dir.path().join("state")
     }
 
+    /// Where its models lie.
+    pub fn models(&self) -> PathBuf {
+        self.dir.path().join("cache/models")
+    }
+
     /// A folder for the test's own files, which goes with the daemon.
     pub fn scratch(&self) -> PathBuf {
         let scratch = self.dir.path().join("scratch");

@@ -7,7 +7,9 @@
 )]
 
 mod daemon;
+mod file_server;
 mod in_process;
 
 pub use daemon::{Daemon, Setup, program};
+pub use file_server::{FileServer, Seen, Served, ServedFile};
 pub use in_process::InProcess;

@@ -12,7 +12,7 @@ use harmonix_tests::harness::{Daemon, Setup, program};
 use crate::support::{blip, draft};
 
 /// Runs harmonixctl as user 65534.
-fn as_nobody(daemon: &Daemon, arguments: &[&str]) -> (Option<i32>, serde_json::Value) {
+pub(crate) fn as_nobody(daemon: &Daemon, arguments: &[&str]) -> (Option<i32>, serde_json::Value) {
     let scratch = daemon.scratch();
     let ctl = scratch.join("harmonixctl");
     if !ctl.exists() {
@@ -34,7 +34,7 @@ fn as_nobody(daemon: &Daemon, arguments: &[&str]) -> (Option<i32>, serde_json::V
     (output.status.code(), serde_json::from_slice(&output.stdout).unwrap_or_default())
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
         let mut out = std::io::stderr();

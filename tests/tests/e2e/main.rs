@@ -10,6 +10,8 @@ mod faults;
 mod inputs;
 mod load;
 mod memory;
+mod models;
+mod networks;
 mod outputs;
 mod protocol;
 mod shape;

@@ -56,8 +56,8 @@ fn hostile_bytes_do_not_hurt() {
         let (mut stream, mut reader) = connect(&daemon.socket());
         for _ in 0..200 {
             let mut line = seeds[rng.below(seeds.len())].as_bytes().to_vec();
-            // jobs that exist would only slow this down, and a stream of events has no replies
-            if line.windows(6).any(|w| w == b"submit" || w == b"\"watch")
+            // jobs that exist would only slow this down, a stream of events has no replies, and a pull asks the network
+            if line.windows(6).any(|w| w == b"submit" || w == b"\"watch" || w == b"l_pull" || w == b"l_impo")
                 || line.windows(5).any(|w| w == b"fetch")
             {
                 line = b"{\"command\":\"submit\"".to_vec();

@@ -13,7 +13,7 @@ use std::{
 };
 
 use clap::builder::NonEmptyStringValueParser;
-use harmonix_ipc::{Device, ErrorKind, Format, JobOptions, Mode, Quality};
+use harmonix_ipc::{Device, ErrorKind, Format, JobOptions, Mode, Precision, Quality};
 
 use crate::{context::Context, failure::Failure, handover, values};
 
@@ -48,6 +48,21 @@ pub(crate) struct Args {
     /// The same as --device cpu
     #[arg(long, conflicts_with = "device")]
     cpu_only: bool,
+    /// This model instead of the quality's own; `harmonixctl models list` has them
+    #[arg(long, value_name = "MODEL", value_parser = NonEmptyStringValueParser::new())]
+    model: Option<String>,
+    /// Shifted passes that are averaged, 0 to 20, instead of the quality's own
+    #[arg(long, value_name = "N")]
+    shifts: Option<u32>,
+    /// Fraction of a segment that it shares with the next, 0 to 0.95, instead of the quality's own
+    #[arg(long, value_name = "FRACTION")]
+    overlap: Option<f64>,
+    /// Seed of the shifts
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Arithmetic of a neural model
+    #[arg(long, default_value = "f32", value_parser = values::precision())]
+    precision: Precision,
     /// Leave the model's own output: the stems need not sum to the song
     #[arg(long)]
     raw: bool,
@@ -96,6 +111,11 @@ impl Args {
             raw: self.raw,
             normalize: self.normalize,
             preview: self.preview,
+            model: self.model.clone(),
+            shifts: self.shifts,
+            overlap: self.overlap,
+            seed: self.seed,
+            precision: self.precision,
         }
     }
 }

@@ -1,5 +1,5 @@
 use clap::Parser;
-use harmonix_ipc::{Device, Format, JobOptions, Mode, Quality};
+use harmonix_ipc::{Device, Format, JobOptions, Mode, Precision, Quality};
 
 use super::Args;
 use crate::cli::{Cli, Verb};
@@ -38,6 +38,11 @@ fn every_flag_changes_the_request() {
         (&["--normalize"], JobOptions { normalize: true, ..default() }),
         (&["--preview"], JobOptions { preview: true, ..default() }),
         (&["--no-auto-route"], default()),
+        (&["--model", "htdemucs"], JobOptions { model: Some("htdemucs".into()), ..default() }),
+        (&["--shifts", "3"], JobOptions { shifts: Some(3), ..default() }),
+        (&["--overlap", "0.5"], JobOptions { overlap: Some(0.5), ..default() }),
+        (&["--seed", "7"], JobOptions { seed: 7, ..default() }),
+        (&["--precision", "fast"], JobOptions { precision: Precision::Fast, ..default() }),
     ];
     for (words, expected) in table {
         assert_eq!(parse(words).unwrap().options(), *expected, "{words:?}");

@@ -12,7 +12,7 @@ use super::{JobsActor, ends::End, not_found};
 use crate::{
     actors::Ping,
     caller::Caller,
-    job::{Record, new_id, now, resolve},
+    job::{Record, Resolved, effective, new_id, now, resolve},
     manifest::MANIFEST,
     store::Write,
 };
@@ -25,8 +25,19 @@ const DEFAULT_PAGE: usize = 100;
 
 /// Takes a place in the queue for an upload.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<JobId>")]
+#[rtype(result = "Result<Reserved>")]
 pub struct Reserve(pub JobOptions);
+
+/// A place in the queue, and what the job that takes it comes to.
+#[derive(Debug, Clone)]
+pub struct Reserved {
+    /// The job's id.
+    pub id: JobId,
+    /// What was asked for in fact.
+    pub options: JobOptions,
+    /// What is computed, by what is installed now.
+    pub resolved: Resolved,
+}
 
 /// Gives the place of an upload that came to nothing back.
 #[derive(Debug, Message)]
@@ -37,14 +48,12 @@ pub struct Release;
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Job>")]
 pub struct Accept {
-    /// Its id, from [`Reserve`].
-    pub id: JobId,
+    /// From [`Reserve`].
+    pub reserved: Reserved,
     /// Who submits it.
     pub caller: Caller,
     /// The input's file name, for display.
     pub name: String,
-    /// What is to be done.
-    pub options: JobOptions,
 }
 
 /// Lists the jobs that the caller may see.
@@ -95,10 +104,11 @@ impl JobsActor {
 }
 
 impl Handler<Reserve> for JobsActor {
-    type Result = Result<JobId>;
+    type Result = Result<Reserved>;
 
     fn handle(&mut self, Reserve(options): Reserve, _: &mut Self::Context) -> Self::Result {
-        resolve(&options)?;
+        let options = effective(options);
+        let resolved = resolve(&options, &self.parts.models.shelf())?;
         if self.stopping {
             return Err(Error::new(ErrorKind::Unavailable, "the daemon is stopping"));
         }
@@ -111,7 +121,7 @@ impl Handler<Reserve> for JobsActor {
         }
         let id = new_id()?;
         self.reserved += 1;
-        Ok(id)
+        Ok(Reserved { id, options, resolved })
     }
 }
 
@@ -144,13 +154,10 @@ impl Handler<Accept> for JobsActor {
     }
 }
 
-fn new_record(seq: u64, Accept { id, caller, name, options }: Accept) -> Record {
-    let options = if options.preview {
-        JobOptions { quality: harmonix_ipc::Quality::Draft, ..options }
-    } else {
-        options
-    };
-    let resolved = resolve(&options);
+fn new_record(seq: u64, Accept { reserved, caller, name }: Accept) -> Record {
+    let Reserved { id, options, resolved } = reserved;
+    let (instead_of, is_partial) = (resolved.instead_of.clone(), resolved.is_partial());
+    let computed = resolved.computed.join(", ");
     let mut record = Record::new(
         seq,
         Job {
@@ -166,7 +173,7 @@ fn new_record(seq: u64, Accept { id, caller, name, options }: Accept) -> Record 
             mode: options.mode,
             stems: [].into(),
             files: Vec::new(),
-            unavailable: resolved.as_ref().map(|resolved| resolved.unavailable.clone()).unwrap_or_default(),
+            unavailable: resolved.unavailable.clone(),
             analysis: None,
             lyrics: None,
             manifest: None,
@@ -177,11 +184,22 @@ fn new_record(seq: u64, Accept { id, caller, name, options }: Accept) -> Record 
             finished_at: None,
             options,
         },
+        resolved,
     );
-    if let Some(model) = resolved.ok().and_then(|resolved| resolved.instead_of) {
+    if let Some(model) = instead_of {
+        let quality = record.job.quality;
         record.note(
             "fallback",
-            format!("quality {} means the model {model}, which this version cannot run: the built-in engine computes instead", record.job.quality),
+            format!(
+                "quality {quality} means the model {model}, which is not installed: the built-in engine computes \
+                 instead (`harmonixctl models pull {model}` installs it)"
+            ),
+        );
+    }
+    if is_partial {
+        record.note(
+            "raw",
+            format!("only {computed} are computed, so they are left as the model makes them: no residual is spread"),
         );
     }
     record

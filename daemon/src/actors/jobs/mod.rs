@@ -26,6 +26,7 @@ use super::{
 use crate::{
     folders::Folders,
     job::{Capacity, Record, Step, resume, schedule},
+    models::ModelStore,
     store::Write,
 };
 
@@ -40,6 +41,8 @@ pub struct Parts {
     pub separator: Slot<GpuSeparatorActor>,
     /// Encodes.
     pub export: Slot<ExportActor>,
+    /// What can be loaded.
+    pub models: ModelStore,
     /// Where jobs lie.
     pub folders: Folders,
     /// Stages that run.

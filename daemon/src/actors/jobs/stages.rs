@@ -1,17 +1,14 @@
 //! Stages: begun, reported on, ended.
 
 use actix::{ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
-use harmonix_engine::{
-    Monitor,
-    protocol::{Architecture, Model, Precision},
-};
-use harmonix_ipc::{Error, ErrorKind, Event, JobId, JobState, Result};
+use harmonix_engine::Monitor;
+use harmonix_ipc::{Error, ErrorKind, Event, FileState, JobId, JobState, Result};
 
 use super::{JobsActor, Parts};
 use crate::{
     actors::{Running, compute, export::Export, ingest::Ingest, separator::Separate},
     folders::JobFolder,
-    job::{Outcome, Record, Step, apply, now, resolve},
+    job::{Outcome, Record, Step, apply, now},
     store::Write,
 };
 
@@ -142,6 +139,7 @@ async fn run(
     running: Running,
 ) -> Result<Outcome> {
     let missing = || Error::new(ErrorKind::Internal, "a stage began without the one before it");
+    let resolved = record.resolved()?;
     let Record { job, ingested, separated, .. } = record;
     let (name, options) = (job.name, job.options);
     match step {
@@ -151,30 +149,52 @@ async fn run(
             Ok(Outcome::Ingested(Box::new(ingested)))
         }
         Step::Separate => {
-            let resolved = resolve(&options)?;
             let ingested = ingested.ok_or_else(missing)?;
+            let id = resolved.model.clone();
             let separate = Separate {
                 running,
                 folder,
-                model: Model {
-                    id: resolved.engine.id.into(),
-                    architecture: Architecture::Spectral,
-                    members: Vec::new(),
-                },
+                model: parts.models.weights(&id)?,
                 device: options.device.to_string(),
-                precision: Precision::F32,
-                sources: Vec::new(),
+                precision: resolved.precision,
+                sources: if resolved.is_partial() { resolved.computed } else { Vec::new() },
                 layout: resolved.layout,
                 stats: ingested.stats,
                 input: ingested.pcm_hash,
             };
-            parts.separator.run(separate).await
+            Ok(match parts.separator.run(separate).await? {
+                Outcome::Failed(error) => Outcome::Failed(examine(parts, &id, error).await),
+                outcome => outcome,
+            })
         }
         Step::Export => {
             let (ingested, separated) = (ingested.ok_or_else(missing)?, separated.ok_or_else(missing)?);
-            let exported =
-                parts.export.run(Export { running, folder, name, options, ingested, separated }).await??;
+            let exported = parts
+                .export
+                .run(Export { running, folder, name, options, resolved, ingested, separated })
+                .await??;
             Ok(Outcome::Exported(Box::new(exported)))
         }
+    }
+}
+
+/// A worker that cannot use a model has the model's files looked at: what is damaged is set aside, so that the next pull
+/// brings it anew.
+async fn examine(parts: &Parts, model: &str, error: Error) -> Error {
+    if !matches!(error.kind, ErrorKind::ModelCorrupt | ErrorKind::ModelMissing) {
+        return error;
+    }
+    // somebody who changes the model already knows better
+    let Ok(hold) = parts.models.hold(model, "verified") else { return error };
+    match compute(move || hold.verify()).await {
+        Ok(files) if files.iter().any(|file| file.state != FileState::Present) => {
+            let error = Error { kind: ErrorKind::ModelCorrupt, ..error };
+            error.hint(format!("`harmonixctl models pull {model}` brings its files anew"))
+        }
+        Ok(_) if error.kind == ErrorKind::ModelCorrupt => error.hint(format!(
+            "its files are those that came: `harmonixctl models remove {model}`, then pull or import others"
+        )),
+        Ok(_) => error,
+        Err(unread) => error.cause(unread),
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use harmonix_ipc::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
 
 /// One file to be made: the sum of one or more of the model's stems.
 ///
 /// Karaoke, for example, has two outputs: `vocals`, and `instrumental` as the sum of all other stems.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output {
     /// Name of the stem and, with the extension, of the file: ASCII letters, digits, `_` and `-`.
     pub name: String,

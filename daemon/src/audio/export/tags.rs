@@ -134,11 +134,26 @@ impl Tags {
         if RiffInfoList::from(self.0.clone()).dump_to(&mut tags.info, options).is_err() {
             tags.info.clear();
         }
-        if Id3v2Tag::from(self.0.clone()).dump_to(&mut tags.id3, options).is_err() {
+        if id3(self.0.clone()).dump_to(&mut tags.id3, options).is_err() {
             tags.id3.clear();
         }
         tags
     }
+}
+
+/// The conversion leaves the frames in another order each time; the same stems have to be the same bytes.
+fn id3(tag: Tag) -> Id3v2Tag {
+    let mut frames: Vec<_> = Id3v2Tag::from(tag).into_iter().collect();
+    frames.sort_by_cached_key(|frame| {
+        // pictures are large, and in order already
+        let content = if frame.id_str() == "APIC" { String::new() } else { format!("{frame:?}") };
+        (frame.id_str().to_owned(), content)
+    });
+    let mut tag = Id3v2Tag::new();
+    for frame in frames {
+        tag.insert(frame);
+    }
+    tag
 }
 
 fn text(key: ItemKey, text: String) -> TagItem {

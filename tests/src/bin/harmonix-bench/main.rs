@@ -2,9 +2,12 @@
 
 #![expect(clippy::print_stdout, reason = "a command-line program")]
 
+mod networks;
+
 use std::{
     fs,
     os::unix::net::UnixStream,
+    path::PathBuf,
     process::Stdio,
     thread,
     time::{Duration, Instant},
@@ -25,11 +28,21 @@ struct Flags {
     /// Minutes of the long song; its memory is compared with that of one minute
     #[arg(long, default_value_t = 60.0)]
     minutes: f64,
+    /// A Python with the package `demucs`: HTDemucs is then compared with it, on the same weights and song
+    #[arg(long, env = "HARMONIX_REFERENCE")]
+    reference: Option<PathBuf>,
+    /// Only the comparison of HTDemucs
+    #[arg(long)]
+    only_networks: bool,
 }
 
 fn main() {
     let flags = Flags::parse();
     println!("{:44} {:>12}", "what", "figure");
+    networks::main(flags.reference.as_deref());
+    if flags.only_networks {
+        return;
+    }
     ready();
     latency();
     submits();
