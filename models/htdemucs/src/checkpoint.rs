@@ -169,7 +169,7 @@ fn arguments(args: Vec<Json>, mut kwargs: Map<String, Json>) -> Result<Map<Strin
 
 fn from_zip(bytes: &[u8]) -> Result<Checkpoint, CheckpointError> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(format)?;
-    let names = archive.file_names().map(|name| name.map(|name| name.into_owned()));
+    let names = archive.file_names().map(|name| name.map(std::borrow::Cow::into_owned));
     let names = names.collect::<Result<Vec<String>, _>>().map_err(format)?;
     let Some(folder) = names.iter().find_map(|name| name.strip_suffix("/data.pkl")) else {
         return damaged("a zip without data.pkl: this is no checkpoint of PyTorch");

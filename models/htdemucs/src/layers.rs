@@ -82,8 +82,8 @@ impl GroupNorm {
     }
 }
 
-fn normalised(norm: Option<&GroupNorm>, x: Tensor) -> Out {
-    norm.map_or(Ok(x.shallow_clone()), |norm| norm.forward(&x))
+fn normalised(norm: Option<&GroupNorm>, x: &Tensor) -> Out {
+    norm.map_or_else(|| Ok(x.shallow_clone()), |norm| norm.forward(x))
 }
 
 /// A residual branch: dilated convolutions at a lower width, normalised, gated and scaled.
@@ -315,10 +315,10 @@ impl Encoder {
             let inject = if inject.dim() < y.dim() { inject.f_unsqueeze(2)? } else { inject.shallow_clone() };
             y = y.f_add(&inject)?;
         }
-        let y = normalised(self.norm.as_ref(), y)?.f_gelu("none")?;
+        let y = normalised(self.norm.as_ref(), &y)?.f_gelu("none")?;
         let y = DConv::apply(self.dconv.as_ref(), y, self.place.freq)?;
         match &self.rewrite {
-            Some((conv, norm)) => Ok(normalised(norm.as_ref(), conv.forward(&y)?)?.f_glu(1)?),
+            Some((conv, norm)) => Ok(normalised(norm.as_ref(), &conv.forward(&y)?)?.f_glu(1)?),
             None => Ok(y),
         }
     }
@@ -385,12 +385,12 @@ impl Decoder {
                 x = x.f_add(skip)?;
             }
             let y = match &self.rewrite {
-                Some((conv, norm)) => normalised(norm.as_ref(), conv.forward(&x)?)?.f_glu(1)?,
+                Some((conv, norm)) => normalised(norm.as_ref(), &conv.forward(&x)?)?.f_glu(1)?,
                 None => x,
             };
             DConv::apply(self.dconv.as_ref(), y, self.place.freq)?
         };
-        let mut z = normalised(self.norm.as_ref(), self.conv.transposed(&y)?)?;
+        let mut z = normalised(self.norm.as_ref(), &self.conv.transposed(&y)?)?;
         let pad = self.place.padding();
         if !self.place.freq {
             z = z.f_narrow(2, pad, length)?;

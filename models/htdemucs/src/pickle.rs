@@ -269,7 +269,7 @@ impl Machine<'_> {
     fn extend(&mut self, items: &[usize]) -> Step {
         match self.stack.last().and_then(|top| self.nodes.get_mut(*top)) {
             Some(Node::List(list)) => list.extend(items),
-            Some(Node::Dict(dict)) if items.len() % 2 == 0 => dict.extend(items),
+            Some(Node::Dict(dict)) if items.len().is_multiple_of(2) => dict.extend(items),
             _ => return self.damaged(),
         }
         Ok(())

@@ -75,9 +75,9 @@ impl Branch {
         for x in x.chunks_exact_mut(self.channels * rows * time) {
             let planes: Vec<&mut [f32]> = x.chunks_exact_mut(rows * time).collect();
             if rows >= 4 * threads {
-                self.rows_apart(planes, rows, time, threads)
+                self.rows_apart(planes, rows, time, threads);
             } else {
-                self.row_by_row(planes, time, threads)
+                self.row_by_row(planes, time, threads);
             }
         }
     }
@@ -534,7 +534,7 @@ fn gelu<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
         -2.101_024e-6,
         -5.692_506_4e-5,
         -7.349_906_3e-4,
-        -2.954_599_8e-3,
+        -2.954_6e-3,
         -1.609_603_3e-2,
     ];
     const UNDER: [f32; 5] =

@@ -160,19 +160,19 @@ impl Layer {
         let attend = |x: &Tensor, other: &Tensor| self.attention.forward(x, self.cross.then_some(other));
         if self.norm_first {
             let other = if self.cross { self.norms[1].forward(other)? } else { other.shallow_clone() };
-            let x = self.add(x, attend(&self.norms[0].forward(x)?, &other)?, 0)?;
+            let x = self.add(x, &attend(&self.norms[0].forward(x)?, &other)?, 0)?;
             let last = &self.norms[self.norms.len() - 1];
-            let x = self.add(&x, self.feed_forward(&last.forward(&x)?)?, 1)?;
+            let x = self.add(&x, &self.feed_forward(&last.forward(&x)?)?, 1)?;
             return self.norm_out.as_ref().map_or(Ok(x.shallow_clone()), |norm| norm.forward(&x));
         }
-        let x = self.norms[0].forward(&self.add(x, attend(x, other)?, 0)?)?;
-        self.norms[1].forward(&self.add(&x, self.feed_forward(&x)?, 1)?)
+        let x = self.norms[0].forward(&self.add(x, &attend(x, other)?, 0)?)?;
+        self.norms[1].forward(&self.add(&x, &self.feed_forward(&x)?, 1)?)
     }
 
-    fn add(&self, x: &Tensor, y: Tensor, scale: usize) -> Out {
+    fn add(&self, x: &Tensor, y: &Tensor, scale: usize) -> Out {
         Ok(match &self.scales[scale] {
-            Some(scale) => x.f_addcmul(&y, scale)?,
-            None => x.f_add(&y)?,
+            Some(scale) => x.f_addcmul(y, scale)?,
+            None => x.f_add(y)?,
         })
     }
 

@@ -1,5 +1,7 @@
 //! Checkpoint files: the reference's own, and hostile ones.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+
 use std::{fs, io::Write, path::Path};
 
 use harmonix_engine::{

@@ -1,5 +1,7 @@
 //! The same weights and audio through this crate and through the reference: see `reference/reference.py`.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 use harmonix_engine::{

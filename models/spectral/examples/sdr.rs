@@ -10,7 +10,7 @@
 
 use std::{fs, io, path::Path, time::Instant};
 
-use harmonix_engine::{EngineError, Separator, Unwatched};
+use harmonix_engine::{EngineError, Segments, Separator, Unwatched};
 use harmonix_spectral::Spectral;
 
 /// Share of a segment that the next one overlaps.
@@ -61,7 +61,7 @@ fn separate(engine: &mut Spectral, mix: &[f32]) -> Result<Vec<Vec<f32>>, EngineE
         let length = segment.min(weights.len() - start);
         chunk.fill(0.0);
         chunk[..length * 2].copy_from_slice(&mix[start * 2..(start + length) * 2]);
-        engine.separate(&chunk, &mut out, &Unwatched)?;
+        engine.separate(&Segments { mix: &chunk, inside: &[] }, &mut out, &Unwatched)?;
         let window = engine.window();
         for (weight, w) in weights[start..].iter_mut().zip(window) {
             *weight += w;

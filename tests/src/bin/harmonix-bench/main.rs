@@ -122,9 +122,9 @@ fn submits() {
             thread::scope(|scope| {
                 for _ in 0..clients {
                     scope.spawn(|| {
-                        (0..each).for_each(|_| {
-                            assert!(daemon.submit("x.wav", &song, JobOptions::default()).is_ok())
-                        });
+                        for _ in 0..each {
+                            assert!(daemon.submit("x.wav", &song, JobOptions::default()).is_ok());
+                        }
                     });
                 }
             });
