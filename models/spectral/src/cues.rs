@@ -123,6 +123,7 @@ impl Cues {
     }
 
     /// Writes the cues of frame `t`, one row of `bins` values each.
+    #[inline(always)]
     pub(crate) fn frame(&self, t: usize, mix: &Spectrogram, rows: &mut Plane<f32>) {
         let half = |log_odds: f32| log_odds.clamp(-6.0, 6.0) * 0.5;
         map(rows, Cue::Percussive, self.percussive.row(t), half);
@@ -159,6 +160,7 @@ impl Cues {
 }
 
 /// Writes `f` of each value to the row of a cue.
+#[inline(always)]
 fn map<T: Copy>(rows: &mut Plane<f32>, cue: Cue, values: &[T], f: impl Fn(T) -> f32) {
     for (row, value) in rows.row_mut(cue as usize).iter_mut().zip(values) {
         *row = f(*value);
@@ -166,6 +168,7 @@ fn map<T: Copy>(rows: &mut Plane<f32>, cue: Cue, values: &[T], f: impl Fn(T) -> 
 }
 
 /// Writes `f` of the nepers by which each level lies above another to the row of a cue.
+#[inline(always)]
 fn rise(rows: &mut Plane<f32>, cue: Cue, levels: &[u8], above: &[u8], f: impl Fn(f32) -> f32) {
     for ((row, level), above) in rows.row_mut(cue as usize).iter_mut().zip(levels).zip(above) {
         *row = f((f32::from(*level) - f32::from(*above)) * NEPERS_PER_CODE);

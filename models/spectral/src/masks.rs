@@ -1,6 +1,7 @@
 //! Four masks that add up to one.
 
 use harmonix_engine::EngineError;
+use pulp::{Arch, Simd, WithSimd};
 
 use crate::{
     ESTIMATED, SOURCES,
@@ -49,25 +50,59 @@ impl MaskModel {
         let (frames, bins) = (mix.power.frames(), mix.power.bins());
         let mut masks = std::array::from_fn(|_| Plane::new(frames, bins));
         let mut rows = Plane::new(CUES, bins);
+        let arch = Arch::new();
         for t in 0..frames {
-            cues.frame(t, mix, &mut rows);
-            for (source, slopes) in ESTIMATED.into_iter().zip(&self.slopes) {
-                let odds = masks[source].row_mut(t);
-                for c in 0..CUES {
-                    for ((o, slope), cue) in odds.iter_mut().zip(slopes.row(c)).zip(rows.row(c)) {
-                        *o += slope * cue;
-                    }
-                }
-            }
-            masks[ESTIMATED[2]].row_mut(t).iter_mut().for_each(|odds| *odds -= RESERVE);
-            softmax(&mut masks, t);
+            // with the widest vectors of this processor; the operations, and so the bits, are the same on all of them
+            arch.dispatch(Frame { model: self, t, cues, mix, rows: &mut rows, masks: &mut masks });
             watch.tick()?;
         }
         Ok(masks)
     }
+
+    /// Masks of frame `t`.
+    #[inline(always)]
+    fn frame(
+        &self,
+        t: usize,
+        cues: &Cues,
+        mix: &Spectrogram,
+        rows: &mut Plane<f32>,
+        masks: &mut [Plane<f32>; SOURCES],
+    ) {
+        cues.frame(t, mix, rows);
+        for (source, slopes) in ESTIMATED.into_iter().zip(&self.slopes) {
+            let odds = masks[source].row_mut(t);
+            for c in 0..CUES {
+                for ((o, slope), cue) in odds.iter_mut().zip(slopes.row(c)).zip(rows.row(c)) {
+                    *o += slope * cue;
+                }
+            }
+        }
+        masks[ESTIMATED[2]].row_mut(t).iter_mut().for_each(|odds| *odds -= RESERVE);
+        softmax(masks, t);
+    }
+}
+
+struct Frame<'a> {
+    model: &'a MaskModel,
+    t: usize,
+    cues: &'a Cues,
+    mix: &'a Spectrogram,
+    rows: &'a mut Plane<f32>,
+    masks: &'a mut [Plane<f32>; SOURCES],
+}
+
+impl WithSimd for Frame<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        self.model.frame(self.t, self.cues, self.mix, self.rows, self.masks);
+    }
 }
 
 /// Turns log-odds against `OTHER` (whose own are 0) into shares of one.
+#[inline(always)]
 fn softmax(masks: &mut [Plane<f32>; SOURCES], t: usize) {
     let [drums, bass, other, vocals] = masks.each_mut().map(|mask| mask.row_mut(t));
     for (((drums, bass), other), vocals) in drums.iter_mut().zip(bass).zip(other).zip(vocals) {

@@ -9,6 +9,7 @@ const MANTISSA_BITS: u32 = 23;
 const BIAS: i32 = 127;
 
 /// `eˣ`, with `x` limited to ±80.
+#[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     let y = x.clamp(-80.0, 80.0) * LOG2_E;
     // shifted to be positive, where truncation is floor
@@ -20,6 +21,7 @@ pub(crate) fn exp(x: f32) -> f32 {
 }
 
 /// Natural logarithm of a positive normal number.
+#[inline(always)]
 pub(crate) fn ln(x: f32) -> f32 {
     let bits = x.to_bits();
     let exponent = (bits >> MANTISSA_BITS) as i32 - BIAS;

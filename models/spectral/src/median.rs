@@ -6,6 +6,8 @@
 //! positions per instruction. For the windows of this crate (17 to 80 values) that costs a few nanoseconds
 //! per median.
 
+use pulp::{Arch, Simd, WithSimd};
+
 /// Decibels per step of a [level code](level_code): 255 steps span 127 dB.
 pub(crate) const DECIBELS_PER_CODE: f32 = 0.5;
 
@@ -26,6 +28,26 @@ pub(crate) fn level_code(log_power: f32, full_scale: f32) -> u8 {
 /// There are 1 to 255 rows, each at least as long as `out`. Of an even number of values this is the lower
 /// of the two in the middle.
 pub(crate) fn median_across(rows: &[&[u8]], out: &mut [u8]) {
+    // with the widest vectors of this processor: integers, so the same on all of them
+    Arch::new().dispatch(Tiles { rows, out });
+}
+
+struct Tiles<'a> {
+    rows: &'a [&'a [u8]],
+    out: &'a mut [u8],
+}
+
+impl WithSimd for Tiles<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        tiles(self.rows, self.out);
+    }
+}
+
+#[inline(always)]
+fn tiles(rows: &[&[u8]], out: &mut [u8]) {
     let rank = ((rows.len() - 1) / 2) as u8;
     let mut from = 0;
     while from + LANES <= out.len() {
@@ -44,6 +66,7 @@ pub(crate) fn median_across(rows: &[&[u8]], out: &mut [u8]) {
 }
 
 /// The value of each lane that `rank` others are not above, bit by bit.
+#[inline(always)]
 fn tile_median<'a>(rows: &(impl Iterator<Item = &'a [u8; LANES]> + Clone), rank: u8) -> [u8; LANES] {
     let mut found = [0u8; LANES];
     for bit in (0..8).rev() {
