@@ -91,6 +91,8 @@ pub fn use_threads(count: usize) {
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 30);
         libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
+        // threads come and go with each residual branch
+        libc::mallopt(libc::M_ARENA_MAX, 2);
     }
     let count = i32::try_from(count).unwrap_or(1);
     tch::set_num_threads(count);

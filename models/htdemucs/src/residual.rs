@@ -4,7 +4,11 @@
 //! operations that is ten passes over memory; here all of it happens to a row (all channels of one frequency, along
 //! time) while it lies in the cache, and the two products are recomputed instead of stored.
 
-use std::{sync::Barrier, thread};
+use std::{
+    ops::Range,
+    sync::{Barrier, Mutex, PoisonError},
+    thread,
+};
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -19,6 +23,9 @@ const VECS: usize = 2;
 
 /// Room for a vector block beyond a row's end, in samples: twice the widest vectors, and the same before it for the taps.
 const MARGIN: usize = 32;
+
+/// Frames of a tile of a long row: all its channels lie in the cache.
+const TILE: usize = 1024;
 
 /// A branch's weights in the order in which they are used.
 pub(crate) struct Branch {
@@ -108,63 +115,82 @@ impl Branch {
         });
     }
 
-    /// All threads share each row: every one has a stretch of it, with what the taps reach beyond its ends.
+    /// All threads share each row: every one has some tiles of it, with what the taps reach beyond their ends.
     fn row_by_row(&self, mut planes: Vec<&mut [f32]>, time: usize, threads: usize) {
-        let threads = threads.min(time.div_ceil(1024)).max(1);
+        let tiles: Vec<Range<usize>> =
+            (0..time).step_by(TILE).map(|from| from..(from + TILE).min(time)).collect();
+        let each = tiles.len().div_ceil(threads);
         let rows = planes.first().map_or(0, |plane| plane.len() / time);
         for _ in 0..rows {
             let mut row: Vec<&mut [f32]> =
                 planes.iter_mut().map(|plane| plane.split_off_mut(..time).unwrap_or_default()).collect();
             for layer in &self.layers {
                 let shared: Vec<&[f32]> = row.iter().map(|plane| &**plane).collect();
-                let each = time.div_ceil(threads);
-                let sums = Sums::new(threads);
-                let done: Vec<(usize, Work<'_>)> = thread::scope(|scope| {
-                    let shared = &shared;
-                    let sums = &sums;
-                    let work = (0..threads).map(|thread| {
-                        scope.spawn(move || {
-                            let range = (thread * each).min(time)..((thread + 1) * each).min(time);
-                            let mut work = Work::new(self, range.len());
-                            work.load_part(shared, range.clone());
-                            let count = (self.hidden * time) as f64;
-                            let part = work.squeeze(layer);
-                            work.gelu(layer, sums.moments(0, thread, part, count));
-                            let count = (2 * self.channels * time) as f64;
-                            let part = work.expand_sums(layer);
-                            work.gate(layer, sums.moments(1, thread, part, count));
-                            (range.start, work)
-                        })
-                    });
-                    let work: Vec<_> = work.collect();
-                    work.into_iter().filter_map(|handle| handle.join().ok()).collect()
+                let shares: Vec<_> = tiles.chunks(each).collect();
+                let sums = Sums::new(shares.len());
+                let done: Vec<Work<'_>> = thread::scope(|scope| {
+                    let (shared, sums) = (&shared, &sums);
+                    let mut handles = Vec::new();
+                    for (thread, &tiles) in shares.iter().enumerate() {
+                        handles.push(scope.spawn(move || {
+                            self.share(layer, shared, tiles, &|stage, part, count| {
+                                sums.moments(stage, thread, part, (count * time) as f64)
+                            })
+                        }));
+                    }
+                    handles.into_iter().filter_map(|handle| handle.join().ok()).flatten().collect()
                 });
                 drop(shared);
-                assert_eq!(done.len(), threads, "a thread of the residual branch panicked");
-                for (start, work) in done {
-                    let end = start + work.time;
-                    work.store(row.iter_mut().map(|plane| &mut plane[start..end]));
+                assert_eq!(done.len(), tiles.len(), "a thread of the residual branch panicked");
+                for (work, tile) in done.into_iter().zip(&tiles) {
+                    work.store(row.iter_mut().map(|plane| &mut plane[tile.clone()]));
                 }
             }
         }
+    }
+
+    /// A layer on some tiles. `moments` adds up the sums of all threads' tiles.
+    fn share(
+        &self,
+        layer: &Layer,
+        row: &[&[f32]],
+        tiles: &[Range<usize>],
+        moments: &dyn Fn(usize, [f64; 2], usize) -> [f32; 2],
+    ) -> Vec<Work<'_>> {
+        let add = |sum: [f64; 2], part: [f64; 2]| [sum[0] + part[0], sum[1] + part[1]];
+        let mut works: Vec<_> = tiles.iter().map(|tile| Work::new(self, tile.len())).collect();
+        let mut part = [0.0; 2];
+        for (work, tile) in works.iter_mut().zip(tiles) {
+            work.load_part(row, tile.clone());
+            part = add(part, work.squeeze(layer));
+        }
+        let hidden = moments(0, part, self.hidden);
+        let mut part = [0.0; 2];
+        for work in &mut works {
+            work.gelu(layer, hidden);
+            part = add(part, work.expand_sums(layer));
+        }
+        let expanded = moments(1, part, 2 * self.channels);
+        works.iter_mut().for_each(|work| work.gate(layer, expanded));
+        works
     }
 }
 
 /// Sums that threads add up together.
 struct Sums {
     barrier: Barrier,
-    parts: std::sync::Mutex<[Vec<[f64; 2]>; 2]>,
+    parts: Mutex<[Vec<[f64; 2]>; 2]>,
 }
 
 impl Sums {
     fn new(threads: usize) -> Self {
         let parts = vec![[0.0; 2]; threads];
-        Self { barrier: Barrier::new(threads), parts: std::sync::Mutex::new([parts.clone(), parts]) }
+        Self { barrier: Barrier::new(threads), parts: Mutex::new([parts.clone(), parts]) }
     }
 
     /// Mean and reciprocal deviation over all threads' parts, which are added in the same order by each.
     fn moments(&self, stage: usize, thread: usize, part: [f64; 2], count: f64) -> [f32; 2] {
-        let lock = || self.parts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let lock = || self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         lock()[stage][thread] = part;
         self.barrier.wait();
         let total = lock()[stage].iter().fold([0.0; 2], |sum, part| [sum[0] + part[0], sum[1] + part[1]]);
@@ -267,7 +293,7 @@ impl<'a> Work<'a> {
     }
 
     /// A stretch with its neighbours.
-    fn load_part(&mut self, row: &[&[f32]], range: std::ops::Range<usize>) {
+    fn load_part(&mut self, row: &[&[f32]], range: Range<usize>) {
         let (before, after) = (range.start.min(MARGIN), (row[0].len() - range.end).min(MARGIN));
         for (to, from) in self.x.chunks_exact_mut(self.stride).zip(row) {
             to[MARGIN - before..MARGIN + self.time + after]
