@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod delete;
 pub(crate) mod doctor;
+mod each;
 pub(crate) mod export;
 pub(crate) mod jobs;
 pub(crate) mod man;
