@@ -87,7 +87,7 @@ impl HtDemucs {
         let sources = wanted.iter().map(|at| all[*at].clone()).collect();
         let info =
             ModelInfo { id: model.id.clone(), fingerprint, sources, sample_rate: rate, channels, segment };
-        let (_, instead) = device::kind(precision, device);
+        let (precision, instead) = available(precision, device);
         let placement = Placement::on(device);
         Ok(Self {
             info,
@@ -96,7 +96,7 @@ impl HtDemucs {
             members,
             wanted,
             networks: opened,
-            precision: if instead.is_some() { Precision::F32 } else { precision },
+            precision,
             instead,
             placement,
             notes: Vec::new(),
@@ -132,14 +132,17 @@ impl HtDemucs {
         while done < batch {
             let count = self.placement.batch.min(batch - done);
             let part = done..done + count;
-            let input = self.input(&mix[done * per_mix..(done + count) * per_mix], &inside[part])?;
+            let mix = &mix[done * per_mix..(done + count) * per_mix];
             let span = harmonix_engine::Span::new(
                 monitor,
                 done as f64 / batch as f64,
                 (done + count) as f64 / batch as f64,
             );
             let output = &mut stems[done * per_stems..(done + count) * per_stems];
-            match compute(&self.networks, &self.members, &self.wanted, self.normal, &input, output, &span) {
+            let computed = self.input(mix, &inside[part]).and_then(|input| {
+                compute(&self.networks, &self.members, &self.wanted, self.normal, &input, output, &span)
+            });
+            match computed {
                 Ok(()) => done += count,
                 Err(error) => self.degrade(error)?,
             }
@@ -163,6 +166,19 @@ impl HtDemucs {
         Ok(x.f_to_device(self.placement.device)?)
     }
 
+    /// Loads the networks again, on another device or in another arithmetic.
+    fn reload(&mut self, device: Device, precision: Precision) -> Result<(), Error> {
+        // first, so that both never lie in memory
+        self.networks.clear();
+        self.networks = Self::networks(&self.members, device, precision)?;
+        let (precision, instead) = available(precision, device);
+        self.precision = precision;
+        if let Some(instead) = instead {
+            self.note("precision", instead.to_owned());
+        }
+        Ok(())
+    }
+
     /// Goes on with less after memory ran out; any other error is handed on.
     fn degrade(&mut self, error: Error) -> Result<(), Error> {
         let error = EngineError::from(error);
@@ -172,11 +188,18 @@ impl HtDemucs {
             self.note("smaller_batch", format!("{message}: went on with {} segments at once", less.batch));
         } else {
             self.note("fallback", format!("{message}: went on with the cpu"));
-            self.networks.clear();
-            self.networks = Self::networks(&self.members, less.device, self.precision)?;
+            self.reload(less.device, self.precision)?;
         }
         self.placement = less;
         Ok(())
+    }
+}
+
+/// The arithmetic that a device computes in when `precision` is asked for, and why if it is another one.
+fn available(precision: Precision, device: Device) -> (Precision, Option<&'static str>) {
+    match device::kind(precision, device) {
+        (_, None) => (precision, None),
+        (_, instead) => (Precision::F32, instead),
     }
 }
 
@@ -277,9 +300,7 @@ impl Separator for HtDemucs {
         self.with_less_memory(segments.mix, segments.inside, stems, monitor)?;
         if self.precision == Precision::Fast && !stems.iter().all(|sample| sample.is_finite()) {
             self.note("retried", "a segment was not finite in the fast precision: went on in f32".into());
-            self.networks.clear();
-            self.networks = Self::networks(&self.members, self.placement.device, Precision::F32)?;
-            self.precision = Precision::F32;
+            self.reload(self.placement.device, Precision::F32)?;
             self.with_less_memory(segments.mix, segments.inside, stems, monitor)?;
         }
         Ok(())
