@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io::{Cursor, Read, Seek},
     path::Path,
+    thread,
 };
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -69,7 +70,7 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Reads a file after its digest was compared with `sha256` (64 hex digits).
+    /// Reads a file whose digest is `sha256` (64 hex digits).
     ///
     /// # Errors
     /// [`CheckpointError`]: not readable, another digest, or not a checkpoint. Nothing of the file is executed.
@@ -81,11 +82,17 @@ impl Checkpoint {
         }
         let mut bytes = Vec::with_capacity(len as usize);
         file.by_ref().take(BYTES).read_to_end(&mut bytes)?;
-        let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        // the reader trusts nothing, so it may begin before the digest is known
+        let (parsed, digest) = thread::scope(|scope| {
+            let digest = scope.spawn(|| Sha256::digest(&bytes));
+            (Self::parse(&bytes), digest.join())
+        });
+        let digest = digest.map_err(|_| format("the digest could not be computed"))?;
+        let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         if found != sha256 {
             return Err(CheckpointError::Digest { expected: sha256.to_owned(), found });
         }
-        Self::parse(&bytes)
+        parsed
     }
 
     /// Reads the bytes of a file of either form.
