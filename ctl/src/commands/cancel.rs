@@ -1,9 +1,9 @@
 //! `harmonixctl cancel`.
 
-use harmonix_ipc::{Cancel, JobId};
+use harmonix_ipc::Cancel;
 use serde_json::json;
 
-use crate::{context::Context, failure::Failure, several::Several};
+use crate::{commands::each::each, context::Context, failure::Failure};
 
 /// Stop jobs and remove their files; their records stay
 #[derive(Debug, clap::Args)]
@@ -15,16 +15,5 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(ctx: &Context, args: &Args) -> Result<u8, Failure> {
-    ctx.connect()?;
-    let mut several = Several::new(args.jobs.len());
-    for id in &args.jobs {
-        match ctx.call(Cancel { job: JobId(id.clone()) }) {
-            Ok(job) => {
-                ctx.out.say(format_args!("{id}: {}", job.state));
-                several.push(json!(job), None);
-            }
-            Err(failure) => several.fail(ctx, id, failure),
-        }
-    }
-    Ok(several.finish(&ctx.out))
+    each(ctx, &args.jobs, |job| Cancel { job }, |_, job| (job.state.to_string(), json!(job)))
 }

@@ -1,9 +1,9 @@
 //! `harmonixctl delete`.
 
-use harmonix_ipc::{Delete, JobId};
+use harmonix_ipc::Delete;
 use serde_json::json;
 
-use crate::{context::Context, failure::Failure, several::Several};
+use crate::{commands::each::each, context::Context, failure::Failure};
 
 /// Remove jobs and everything the daemon keeps of them; a running one is cancelled first
 #[derive(Debug, clap::Args)]
@@ -15,16 +15,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(ctx: &Context, args: &Args) -> Result<u8, Failure> {
-    ctx.connect()?;
-    let mut several = Several::new(args.jobs.len());
-    for id in &args.jobs {
-        match ctx.call(Delete { job: JobId(id.clone()) }) {
-            Ok(_) => {
-                ctx.out.say(format_args!("{id}: deleted"));
-                several.push(json!({ "id": id, "deleted": true }), None);
-            }
-            Err(failure) => several.fail(ctx, id, failure),
-        }
-    }
-    Ok(several.finish(&ctx.out))
+    each(
+        ctx,
+        &args.jobs,
+        |job| Delete { job },
+        |id, _| ("deleted".into(), json!({ "id": id, "deleted": true })),
+    )
 }

@@ -112,3 +112,64 @@ fn random_worlds_never_exceed_the_capacity_and_never_stall() {
         assert_eq!(left, 0, "jobs are left and nothing runs");
     }
 }
+
+/// Jobs that are decoded, with owner and priority.
+fn decoded(jobs: &[(&str, u32, Priority)]) -> Vec<Record> {
+    let make = |(seq, (id, owner, priority)): (u64, &(&str, u32, Priority))| {
+        let mut job = record(seq, id);
+        job.ingested = Some(ingested());
+        job.job.owner = *owner;
+        job.job.options.priority = *priority;
+        job
+    };
+    (1..).zip(jobs).map(make).collect()
+}
+
+/// Ids in the order in which they get the device.
+fn turns(mut jobs: Vec<Record>) -> Vec<String> {
+    let mut order = Vec::new();
+    while let Some((id, _)) = schedule(jobs.iter(), &BTreeMap::new(), ONE).pop() {
+        jobs.retain(|job| job.job.id != id);
+        order.push(id.0);
+    }
+    order
+}
+
+/// [BEY-06]
+#[test]
+fn higher_priority_goes_first() {
+    use Priority::{High, Low, Normal};
+    let jobs = decoded(&[("a", 1, Low), ("b", 1, Normal), ("c", 1, High), ("d", 1, Normal)]);
+    assert_eq!(turns(jobs), ["c", "b", "d", "a"]);
+}
+
+#[test]
+fn users_take_turns() {
+    let normal = Priority::Normal;
+    let jobs = [("a", 1, normal), ("b", 1, normal), ("c", 1, normal), ("d", 2, normal), ("e", 3, normal)];
+    assert_eq!(turns(decoded(&jobs)), ["a", "d", "e", "b", "c"]);
+}
+
+#[test]
+fn the_device_is_given_up_to_higher_priority_alone() {
+    use Priority::{High, Low, Normal};
+    let running = BTreeMap::from([(JobId("a".into()), Step::Separate)]);
+    let asked = |first, second| preempted(decoded(&[("a", 1, first), ("b", 2, second)]).iter(), &running);
+    assert_eq!(asked(Normal, High), Some(JobId("a".into())));
+    assert_eq!(asked(Low, Normal), Some(JobId("a".into())));
+    assert_eq!(asked(Normal, Normal), None);
+    assert_eq!(asked(High, Low), None);
+    // one that is not decoded yet could not use it
+    let mut jobs = decoded(&[("a", 1, Normal), ("b", 2, High)]);
+    jobs[1].ingested = None;
+    assert_eq!(preempted(jobs.iter(), &running), None);
+}
+
+#[test]
+fn jobs_that_wait_do_not_keep_a_higher_one_from_being_decoded() {
+    let normal = Priority::Normal;
+    let mut jobs = decoded(&[("a", 1, normal), ("b", 1, normal), ("c", 1, normal), ("d", 1, Priority::High)]);
+    jobs[3].ingested = None;
+    let running = BTreeMap::from([(JobId("a".into()), Step::Separate)]);
+    assert_eq!(ids(&schedule(jobs.iter(), &running, ONE)), [("d", Step::Ingest)]);
+}

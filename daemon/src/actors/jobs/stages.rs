@@ -76,7 +76,13 @@ impl JobsActor {
             self.steps.remove(id);
             return;
         };
+        let gave_way =
+            matches!(outcome, Outcome::Interrupted) && !self.stopping && !self.holds.contains_key(id);
         apply(&mut record, outcome);
+        if gave_way {
+            record
+                .note("preempted", "a job of higher priority took the device; this one goes on where it was");
+        }
         if let Some(error) = &record.job.error {
             tracing::warn!(job = %id, error.kind = %error.kind, "job failed");
         }
@@ -114,6 +120,8 @@ impl JobsActor {
             actor.put(record);
             if actor.ends.contains(&id) {
                 actor.remove_files(&id, ctx);
+            } else if actor.holds.contains_key(&id) {
+                actor.hold(&id, ctx);
             }
             actor.schedule(ctx);
         }));
