@@ -1,8 +1,8 @@
 //! [BEY-06] Holding jobs, holding the queue, and who goes first.
 
 use harmonix_ipc::{
-    Cancel, Delete, ErrorKind, Format, Job, JobOptions, JobState, Pause, Prioritise, Priority, QueuePause,
-    QueueResume, Resume,
+    Cancel, Delete, Error, ErrorKind, Format, Job, JobOptions, JobState, Pause, Prioritise, Priority,
+    QueuePause, QueueResume, Resume,
 };
 use harmonix_tests::harness::Daemon;
 
@@ -51,15 +51,22 @@ fn what_cannot_be_held_is_said() {
     daemon.finished(&job.id);
     let mut client = daemon.client();
     let kinds = [
-        client.call(Pause { job: job.id.clone() }).unwrap_err().kind,
-        client.call(Resume { job: job.id.clone() }).unwrap_err().kind,
-        client.call(Prioritise { job: job.id.clone(), priority: Priority::High }).unwrap_err().kind,
+        client.call(Pause { job: job.id.clone() }).map_err(Error::from).unwrap_err().kind,
+        client.call(Resume { job: job.id.clone() }).map_err(Error::from).unwrap_err().kind,
+        client
+            .call(Prioritise { job: job.id.clone(), priority: Priority::High })
+            .map_err(Error::from)
+            .unwrap_err()
+            .kind,
     ];
     assert_eq!(kinds, [ErrorKind::Conflict; 3]);
     let none = harmonix_ipc::JobId("none".into());
-    assert_eq!(client.call(Pause { job: none }).unwrap_err().kind, ErrorKind::NotFound);
+    assert_eq!(client.call(Pause { job: none }).map_err(Error::from).unwrap_err().kind, ErrorKind::NotFound);
     let running = separating(&daemon);
-    assert_eq!(client.call(Resume { job: running.id.clone() }).unwrap_err().kind, ErrorKind::Conflict);
+    assert_eq!(
+        client.call(Resume { job: running.id.clone() }).map_err(Error::from).unwrap_err().kind,
+        ErrorKind::Conflict
+    );
     // a held job ends like any other
     client.call(Pause { job: running.id.clone() }).unwrap();
     assert_eq!(client.call(Cancel { job: running.id.clone() }).unwrap().state, JobState::Cancelled);
