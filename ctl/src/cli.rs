@@ -7,7 +7,8 @@ use harmonix_ipc::ErrorKind;
 
 use crate::{
     commands::{
-        cancel, completions, config, delete, doctor, export, jobs, man, models, separate, show, status, watch,
+        cancel, completions, config, delete, doctor, export, jobs, man, models, pause, prioritise, queue,
+        resume, separate, show, status, watch,
     },
     failure::Failure,
     out::Out,
@@ -47,6 +48,10 @@ pub(crate) enum Verb {
     Status(status::Args),
     Watch(watch::Args),
     Cancel(cancel::Args),
+    Pause(pause::Args),
+    Resume(resume::Args),
+    Prioritise(prioritise::Args),
+    Queue(queue::Args),
     Delete(delete::Args),
     Export(export::Args),
     Models(models::Args),
@@ -90,6 +95,11 @@ pub fn verb(wire: &str) -> Option<&'static [&'static str]> {
         "show" => &["show"],
         "watch" => &["watch"],
         "cancel" => &["cancel"],
+        "pause" => &["pause"],
+        "resume" => &["resume"],
+        "prioritise" => &["prioritise"],
+        "queue_pause" => &["queue", "pause"],
+        "queue_resume" => &["queue", "resume"],
         "delete" => &["delete"],
         "models" => &["models", "list"],
         "model" => &["models", "show"],

@@ -1,7 +1,7 @@
 //! The words that options take: those of the wire, each with a line of help.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use harmonix_ipc::{Device, Error, ErrorKind, Format, JobState, Mode, Precision, Quality};
+use harmonix_ipc::{Device, Error, ErrorKind, Format, JobState, Mode, Precision, Priority, Quality};
 
 type Words<T> = &'static [(&'static str, T, &'static str)];
 
@@ -37,6 +37,12 @@ const PRECISIONS: Words<Precision> = &[
     ("fast", Precision::Fast, "Lower precision where it is faster: about 35 dB from the exact stems"),
 ];
 
+const PRIORITIES: Words<Priority> = &[
+    ("low", Priority::Low, "When nothing else waits"),
+    ("normal", Priority::Normal, "In turn with the jobs of other users"),
+    ("high", Priority::High, "Before all others; takes the device over at the next segment"),
+];
+
 const STATES: Words<JobState> = &[
     ("queued", JobState::Queued, "Waits for its next stage"),
     ("ingesting", JobState::Ingesting, "The input is decoded"),
@@ -52,6 +58,10 @@ const STATES: Words<JobState> = &[
 
 pub(crate) fn quality() -> impl TypedValueParser<Value = Quality> {
     words(QUALITIES)
+}
+
+pub(crate) fn priority() -> impl TypedValueParser<Value = Priority> {
+    words(PRIORITIES)
 }
 
 pub(crate) fn mode() -> impl TypedValueParser<Value = Mode> {

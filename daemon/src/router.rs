@@ -4,7 +4,7 @@ use std::{path::PathBuf, rc::Rc, time::Instant};
 
 use harmonix_ipc::{
     Access, ConfigText, DaemonStatus, Done, Error, ErrorKind, Event, FileHead, Greeting, Hello, JobList,
-    JobOptions, ModelReport, PROTOCOL, Reply, Request, Result, Submit,
+    JobOptions, ModelReport, PROTOCOL, Prioritise, Reply, Request, Result, Submit,
 };
 use tokio::sync::mpsc;
 
@@ -13,8 +13,8 @@ use crate::{
         Slot, compute,
         health::{AskHealth, HealthActor},
         jobs::{
-            Accept, CancelJob, CountActive, DeleteJob, Get, JobsActor, List, Locate, Parts, Reserve,
-            Subscribe,
+            Accept, CancelJob, CountActive, DeleteJob, Get, HoldQueue, IsHeld, JobsActor, List, Locate,
+            Parts, PauseJob, PrioritiseJob, Reserve, ResumeJob, Subscribe,
         },
         separator::AskWorker,
     },
@@ -86,6 +86,19 @@ impl Router {
                 return Ok(Outcome::Stream(self.jobs.call(Subscribe(caller, watch.job)).await??));
             }
             Request::Cancel(cancel) => Reply::Job(self.jobs.call(CancelJob(caller, cancel.job)).await??),
+            Request::Pause(pause) => Reply::Job(self.jobs.call(PauseJob(caller, pause.job)).await??),
+            Request::Resume(resume) => Reply::Job(self.jobs.call(ResumeJob(caller, resume.job)).await??),
+            Request::Prioritise(Prioritise { job, priority }) => {
+                Reply::Job(self.jobs.call(PrioritiseJob(caller, job, priority)).await??)
+            }
+            Request::QueuePause(_) => {
+                self.jobs.call(HoldQueue(true)).await??;
+                Reply::Done(Done {})
+            }
+            Request::QueueResume(_) => {
+                self.jobs.call(HoldQueue(false)).await??;
+                Reply::Done(Done {})
+            }
             Request::Delete(delete) => {
                 self.jobs.call(DeleteJob(caller, delete.job)).await??;
                 Reply::Done(Done {})
@@ -158,6 +171,7 @@ impl Router {
             uptime: self.started.elapsed().as_secs_f64(),
             rss: resident().unwrap_or(0),
             active: self.jobs.call(CountActive).await?,
+            paused: self.jobs.call(IsHeld).await?,
             capacity: self.config.limits.active_jobs,
             engine: resolve(&JobOptions::default(), &self.parts.models.shelf())?.model,
             worker: self.parts.separator.call(AskWorker).await?,

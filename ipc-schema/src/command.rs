@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Job, JobId, JobOptions, JobState, model::*, status::*};
+use crate::{Error, Job, JobId, JobOptions, JobState, Priority, model::*, status::*};
 
 /// Who may send a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +107,16 @@ commands! {
     "watch" Watch Anyone Stream => Done(Done);
     /// Stops a job and removes its files; the record stays. Replies once it has stopped.
     "cancel" Cancel Owner Call => Job(Job);
+    /// Holds a job where it is, at its last checkpoint if it runs, until it is resumed. Replies once it has stopped.
+    "pause" Pause Owner Call => Job(Job);
+    /// Lets a job that was held go on.
+    "resume" Resume Owner Call => Job(Job);
+    /// Changes which of the waiting jobs goes first.
+    "prioritise" Prioritise Owner Call => Job(Job);
+    /// Lets no further stage of any job begin; those that run go on to their end. Survives a restart.
+    "queue_pause" QueuePause Admin Call => Done(Done);
+    /// Lets the queue go on.
+    "queue_resume" QueueResume Admin Call => Done(Done);
     /// Removes a job and everything of it; cancels it first if it runs.
     "delete" Delete Owner Call => Done(Done);
     /// Sends an output of a completed job, or its manifest.
@@ -219,6 +229,27 @@ requests! {
         /// Its id.
         job: JobId,
     }
+    /// `{"command":"pause","job":"1k3v9c0q2x7e"}`
+    Pause {
+        /// Its id.
+        job: JobId,
+    }
+    /// `{"command":"resume","job":"1k3v9c0q2x7e"}`
+    Resume {
+        /// Its id.
+        job: JobId,
+    }
+    /// `{"command":"prioritise","job":"1k3v9c0q2x7e","priority":"high"}`
+    Prioritise {
+        /// Its id.
+        job: JobId,
+        /// What it is to be.
+        priority: Priority,
+    }
+    /// `{"command":"queue_pause"}`
+    QueuePause {}
+    /// `{"command":"queue_resume"}`
+    QueueResume {}
     /// `{"command":"delete","job":"1k3v9c0q2x7e"}`
     Delete {
         /// Its id.

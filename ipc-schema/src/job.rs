@@ -154,6 +154,28 @@ impl Precision {
     }
 }
 
+/// Which of the waiting jobs goes first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// When nothing else waits.
+    Low,
+    /// In turn with the jobs of other users.
+    #[default]
+    Normal,
+    /// Before all others; takes the device over at the next segment.
+    High,
+}
+
+impl Priority {
+    /// Every priority, lowest first.
+    pub const ALL: [Self; 3] = [Self::Low, Self::Normal, Self::High];
+
+    fn is_normal(&self) -> bool {
+        *self == Self::Normal
+    }
+}
+
 macro_rules! display_as_on_the_wire {
     ($($name:ident),*) => {$(
         impl fmt::Display for $name {
@@ -163,7 +185,7 @@ macro_rules! display_as_on_the_wire {
         }
     )*};
 }
-display_as_on_the_wire!(Quality, Mode, Device, Precision);
+display_as_on_the_wire!(Priority, Quality, Mode, Device, Precision);
 
 /// What is to be done with a song.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -180,6 +202,9 @@ pub struct JobOptions {
     pub format: Format,
     /// Where the model computes.
     pub device: Device,
+    /// Which of the waiting jobs goes first; `prioritise` changes it.
+    #[serde(skip_serializing_if = "Priority::is_normal")]
+    pub priority: Priority,
     /// Leave the model's own output: do not spread the residual so that the stems sum to the mixture.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub raw: bool,

@@ -26,6 +26,9 @@ pub struct DaemonStatus {
     pub rss: u64,
     /// Jobs that are not in a final state.
     pub active: usize,
+    /// True while the whole queue is held.
+    #[serde(default)]
+    pub paused: bool,
     /// Most active jobs that are taken before `busy`.
     pub capacity: usize,
     /// The engine that jobs run on now.

@@ -10,6 +10,10 @@ pub(crate) mod export;
 pub(crate) mod jobs;
 pub(crate) mod man;
 pub(crate) mod models;
+pub(crate) mod pause;
+pub(crate) mod prioritise;
+pub(crate) mod queue;
+pub(crate) mod resume;
 pub(crate) mod separate;
 pub(crate) mod show;
 pub(crate) mod status;
@@ -28,6 +32,10 @@ pub(crate) fn run(ctx: &Arc<Context>, verb: &Verb) -> Result<u8, Failure> {
         Verb::Status(args) => status::run(ctx, args),
         Verb::Watch(args) => watch::run(ctx, args),
         Verb::Cancel(args) => cancel::run(ctx, args),
+        Verb::Pause(args) => pause::run(ctx, args),
+        Verb::Resume(args) => resume::run(ctx, args),
+        Verb::Prioritise(args) => prioritise::run(ctx, args),
+        Verb::Queue(args) => queue::run(ctx, args),
         Verb::Delete(args) => delete::run(ctx, args),
         Verb::Export(args) => export::run(ctx, args),
         Verb::Models(args) => models::run(ctx, args),

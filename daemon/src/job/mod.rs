@@ -11,7 +11,7 @@ mod tests;
 
 pub use id::new_id;
 pub use outcome::{Exported, Outcome, apply, resume};
-pub use plan::{Capacity, Step, next_step, schedule};
+pub use plan::{Capacity, Step, Turns, next_step, preempted, schedule};
 pub use record::{Record, Separated};
 pub use request::{Resolved, effective, model_of, resolve};
 pub use shelf::{BUILT_IN, Shelf, Shelved};

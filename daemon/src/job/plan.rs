@@ -1,8 +1,11 @@
 //! What a job does next, and which jobs may do it now.
 
-use std::collections::BTreeMap;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+};
 
-use harmonix_ipc::{JobId, JobState};
+use harmonix_ipc::{JobId, JobState, Priority};
 
 use super::Record;
 
@@ -60,34 +63,67 @@ pub struct Capacity {
     pub export: usize,
 }
 
-/// Which jobs enter which stage now, in order of submission.
+/// Who had the device last, so that users take turns. It is not stored: after a start everybody is equal.
+#[derive(Debug, Default)]
+pub struct Turns {
+    /// When each user's job last entered the device, counted in such entries.
+    served: HashMap<u32, u64>,
+}
+
+impl Turns {
+    /// A job of this user enters the device.
+    pub fn served(&mut self, owner: u32) {
+        let now = self.served.values().max().map_or(1, |last| last + 1);
+        self.served.insert(owner, now);
+    }
+
+    /// Jobs that still have a stage before them, first come first: by priority; then each user's first, second, … job;
+    /// among those the user who waits for longest, then the order of submission.
+    fn order<'a>(&self, records: impl Iterator<Item = &'a Record>) -> Vec<(&'a Record, Step)> {
+        let mut turns: BTreeMap<(u32, Priority), usize> = BTreeMap::new();
+        let mut waiting: Vec<_> = records
+            .filter_map(|record| {
+                let step = next_step(record)?;
+                let (owner, priority) = (record.job.owner, record.job.options.priority);
+                let turn = turns.entry((owner, priority)).or_default();
+                *turn += 1;
+                let served = self.served.get(&owner).copied().unwrap_or_default();
+                Some(((Reverse(priority), *turn, served, record.seq), record, step))
+            })
+            .collect();
+        waiting.sort_by_key(|(place, ..)| *place);
+        waiting.into_iter().map(|(_, record, step)| (record, step)).collect()
+    }
+}
+
+/// Which jobs enter which stage now.
 ///
 /// `records` are all jobs in order of submission, `running` the stages that run now.
 pub fn schedule<'a>(
-    records: impl Iterator<Item = &'a Record> + Clone,
+    records: impl Iterator<Item = &'a Record>,
     running: &BTreeMap<JobId, Step>,
+    turns: &Turns,
     capacity: Capacity,
 ) -> Vec<(JobId, Step)> {
-    let busy = |step: Step| running.values().filter(|running| **running == step).count();
-    let waiting = records
-        .clone()
-        .filter(|record| next_step(record) == Some(Step::Separate) && !running.contains_key(&record.job.id))
-        .count();
+    let room = |step: Step, capacity: usize| {
+        (step, capacity.saturating_sub(running.values().filter(|running| **running == step).count()))
+    };
     let mut free = BTreeMap::from([
-        (
-            Step::Ingest,
-            capacity.ingest.min(capacity.ahead.saturating_sub(waiting)).saturating_sub(busy(Step::Ingest)),
-        ),
-        (Step::Separate, capacity.device.saturating_sub(busy(Step::Separate))),
-        (Step::Export, capacity.export.saturating_sub(busy(Step::Export))),
+        room(Step::Ingest, capacity.ingest),
+        room(Step::Separate, capacity.device),
+        room(Step::Export, capacity.export),
     ]);
     let mut starts = Vec::new();
-    // the device keeps the order of submission: a job that is decoded sooner does not overtake
+    // jobs before this one that are decoded and wait for the device
+    let mut ahead = 0;
+    // the device keeps the order: a job that is decoded sooner does not overtake
     let mut decoding = false;
-    for record in records {
-        let Some(step) = next_step(record) else { continue };
+    for (record, step) in turns.order(records) {
+        let runs = running.contains_key(&record.job.id);
         decoding |= step == Step::Ingest;
-        if running.contains_key(&record.job.id) || (step == Step::Separate && decoding) {
+        ahead += usize::from(step == Step::Separate && !runs);
+        let held = (step == Step::Separate && decoding) || (step == Step::Ingest && ahead >= capacity.ahead);
+        if runs || held {
             continue;
         }
         if let Some(free) = free.get_mut(&step).filter(|free| **free > 0) {
@@ -96,6 +132,21 @@ pub fn schedule<'a>(
         }
     }
     starts
+}
+
+/// The job that has to leave the device to one of higher priority that is decoded.
+pub fn preempted<'a>(
+    records: impl Iterator<Item = &'a Record> + Clone,
+    running: &BTreeMap<JobId, Step>,
+    turns: &Turns,
+) -> Option<JobId> {
+    let on_device = |record: &&Record| running.get(&record.job.id) == Some(&Step::Separate);
+    let holder = records.clone().find(on_device)?;
+    let (first, _) = turns
+        .order(records)
+        .into_iter()
+        .find(|(record, step)| *step == Step::Separate && !running.contains_key(&record.job.id))?;
+    (first.job.options.priority > holder.job.options.priority).then(|| holder.job.id.clone())
 }
 
 #[cfg(test)]

@@ -33,9 +33,9 @@ fn the_device_is_leased_to_one_job_in_order_of_submission() {
         job.ingested = Some(ingested());
     }
     let none = BTreeMap::new();
-    assert_eq!(ids(&schedule(jobs.iter(), &none, ONE)), [("a", Step::Separate)]);
+    assert_eq!(ids(&schedule(jobs.iter(), &none, &Turns::default(), ONE)), [("a", Step::Separate)]);
     let running = BTreeMap::from([(JobId("a".into()), Step::Separate)]);
-    assert_eq!(ids(&schedule(jobs.iter(), &running, ONE)), []);
+    assert_eq!(ids(&schedule(jobs.iter(), &running, &Turns::default(), ONE)), []);
 }
 
 #[test]
@@ -46,12 +46,16 @@ fn stages_of_different_jobs_overlap_but_ingest_does_not_run_far_ahead() {
     jobs[0].separated = Some(separated());
     jobs[1].ingested = Some(ingested());
     let none = BTreeMap::new();
-    let starts = schedule(jobs.iter(), &none, ONE);
+    let starts = schedule(jobs.iter(), &none, &Turns::default(), ONE);
     assert_eq!(ids(&starts), [("a", Step::Export), ("b", Step::Separate), ("c", Step::Ingest)]);
     jobs[2].ingested = Some(ingested());
     jobs[3].ingested = Some(ingested());
     let running = BTreeMap::from([(JobId("b".into()), Step::Separate)]);
-    assert_eq!(ids(&schedule(jobs[1..].iter(), &running, ONE)), [], "two wait for the device already");
+    assert_eq!(
+        ids(&schedule(jobs[1..].iter(), &running, &Turns::default(), ONE)),
+        [],
+        "two wait for the device already"
+    );
 }
 
 #[test]
@@ -59,9 +63,12 @@ fn a_job_that_is_decoded_sooner_does_not_overtake() {
     let mut jobs: Vec<_> = ["a", "b"].iter().zip(1..).map(|(id, seq)| record(seq, id)).collect();
     jobs[1].ingested = Some(ingested());
     let running = BTreeMap::from([(JobId("a".into()), Step::Ingest)]);
-    assert_eq!(ids(&schedule(jobs.iter(), &running, ONE)), []);
+    assert_eq!(ids(&schedule(jobs.iter(), &running, &Turns::default(), ONE)), []);
     jobs[0].job.state = JobState::Failed;
-    assert_eq!(ids(&schedule(jobs.iter(), &BTreeMap::new(), ONE)), [("b", Step::Separate)]);
+    assert_eq!(
+        ids(&schedule(jobs.iter(), &BTreeMap::new(), &Turns::default(), ONE)),
+        [("b", Step::Separate)]
+    );
 }
 
 #[test]
@@ -80,10 +87,12 @@ fn random_worlds_never_exceed_the_capacity_and_never_stall() {
         };
         let mut jobs: Vec<_> = (0..random(12)).map(|seq| record(seq, &format!("j{seq:02}"))).collect();
         let mut running: BTreeMap<JobId, Step> = BTreeMap::new();
+        let mut turns = Turns::default();
         let mut left = 0;
         for _ in 0..200 {
-            for (id, step) in schedule(jobs.iter(), &running, capacity) {
+            for (id, step) in schedule(jobs.iter(), &running, &turns, capacity) {
                 assert_eq!(running.insert(id, step), None, "a job was started twice");
+                turns.served(random(3) as u32);
             }
             let busy = |step| running.values().filter(|s| **s == step).count();
             assert!(
@@ -111,4 +120,68 @@ fn random_worlds_never_exceed_the_capacity_and_never_stall() {
         }
         assert_eq!(left, 0, "jobs are left and nothing runs");
     }
+}
+
+/// Jobs that are decoded, with owner and priority.
+fn decoded(jobs: &[(&str, u32, Priority)]) -> Vec<Record> {
+    let make = |(seq, (id, owner, priority)): (u64, &(&str, u32, Priority))| {
+        let mut job = record(seq, id);
+        job.ingested = Some(ingested());
+        job.job.owner = *owner;
+        job.job.options.priority = *priority;
+        job
+    };
+    (1..).zip(jobs).map(make).collect()
+}
+
+/// Ids in the order in which they get the device.
+fn turns(mut jobs: Vec<Record>) -> Vec<String> {
+    let (mut order, mut turns) = (Vec::new(), Turns::default());
+    while let Some((id, _)) = schedule(jobs.iter(), &BTreeMap::new(), &turns, ONE).pop() {
+        let place = jobs.iter().position(|job| job.job.id == id).unwrap();
+        turns.served(jobs.remove(place).job.owner);
+        order.push(id.0);
+    }
+    order
+}
+
+/// [BEY-06]
+#[test]
+fn higher_priority_goes_first() {
+    use Priority::{High, Low, Normal};
+    let jobs = decoded(&[("a", 1, Low), ("b", 1, Normal), ("c", 1, High), ("d", 1, Normal)]);
+    assert_eq!(turns(jobs), ["c", "b", "d", "a"]);
+}
+
+#[test]
+fn users_take_turns() {
+    let normal = Priority::Normal;
+    let jobs = [("a", 1, normal), ("b", 1, normal), ("c", 1, normal), ("d", 2, normal), ("e", 3, normal)];
+    assert_eq!(turns(decoded(&jobs)), ["a", "d", "e", "b", "c"]);
+}
+
+#[test]
+fn the_device_is_given_up_to_higher_priority_alone() {
+    use Priority::{High, Low, Normal};
+    let running = BTreeMap::from([(JobId("a".into()), Step::Separate)]);
+    let asked = |first, second| {
+        preempted(decoded(&[("a", 1, first), ("b", 2, second)]).iter(), &running, &Turns::default())
+    };
+    assert_eq!(asked(Normal, High), Some(JobId("a".into())));
+    assert_eq!(asked(Low, Normal), Some(JobId("a".into())));
+    assert_eq!(asked(Normal, Normal), None);
+    assert_eq!(asked(High, Low), None);
+    // one that is not decoded yet could not use it
+    let mut jobs = decoded(&[("a", 1, Normal), ("b", 2, High)]);
+    jobs[1].ingested = None;
+    assert_eq!(preempted(jobs.iter(), &running, &Turns::default()), None);
+}
+
+#[test]
+fn jobs_that_wait_do_not_keep_a_higher_one_from_being_decoded() {
+    let normal = Priority::Normal;
+    let mut jobs = decoded(&[("a", 1, normal), ("b", 1, normal), ("c", 1, normal), ("d", 1, Priority::High)]);
+    jobs[3].ingested = None;
+    let running = BTreeMap::from([(JobId("a".into()), Step::Separate)]);
+    assert_eq!(ids(&schedule(jobs.iter(), &running, &Turns::default(), ONE)), [("d", Step::Ingest)]);
 }

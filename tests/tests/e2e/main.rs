@@ -14,5 +14,6 @@ mod models;
 mod networks;
 mod outputs;
 mod protocol;
+mod queue;
 mod shape;
 mod support;

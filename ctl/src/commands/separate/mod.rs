@@ -13,7 +13,7 @@ use std::{
 };
 
 use clap::builder::NonEmptyStringValueParser;
-use harmonix_ipc::{Device, ErrorKind, Format, JobOptions, Mode, Precision, Quality};
+use harmonix_ipc::{Device, ErrorKind, Format, JobOptions, Mode, Precision, Priority, Quality};
 
 use crate::{context::Context, failure::Failure, handover, values};
 
@@ -63,6 +63,9 @@ pub(crate) struct Args {
     /// Arithmetic of a neural model
     #[arg(long, default_value = "f32", value_parser = values::precision())]
     precision: Precision,
+    /// Which of the waiting jobs goes first
+    #[arg(long, default_value = "normal", value_parser = values::priority())]
+    priority: Priority,
     /// Leave the model's own output: the stems need not sum to the song
     #[arg(long)]
     raw: bool,
@@ -116,6 +119,7 @@ impl Args {
             overlap: self.overlap,
             seed: self.seed,
             precision: self.precision,
+            priority: self.priority,
         }
     }
 }

@@ -1,5 +1,5 @@
 use clap::Parser;
-use harmonix_ipc::{Device, Format, JobOptions, Mode, Precision, Quality};
+use harmonix_ipc::{Device, Format, JobOptions, Mode, Precision, Priority, Quality};
 
 use super::Args;
 use crate::cli::{Cli, Verb};
@@ -42,6 +42,7 @@ fn every_flag_changes_the_request() {
         (&["--shifts", "3"], JobOptions { shifts: Some(3), ..default() }),
         (&["--overlap", "0.5"], JobOptions { overlap: Some(0.5), ..default() }),
         (&["--seed", "7"], JobOptions { seed: 7, ..default() }),
+        (&["--priority", "high"], JobOptions { priority: Priority::High, ..default() }),
         (&["--precision", "fast"], JobOptions { precision: Precision::Fast, ..default() }),
     ];
     for (words, expected) in table {

@@ -102,6 +102,10 @@ impl JobsActor {
     }
 
     fn answer(&mut self, id: &JobId, result: &Result<()>) {
+        let ended = Error::new(ErrorKind::Conflict, format!("job {id} has ended meanwhile"));
+        for waiting in self.holds.remove(id).unwrap_or_default() {
+            let _ = waiting.send(Err(ended.clone()));
+        }
         for waiting in self.ends.0.remove(id).map(|(_, waiting)| waiting).unwrap_or_default() {
             let _ = waiting.send(result.clone());
         }

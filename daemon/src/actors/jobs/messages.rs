@@ -98,7 +98,7 @@ pub struct Stop;
 
 impl JobsActor {
     /// The record, if it exists for the caller.
-    fn seen(&self, caller: Caller, id: &JobId) -> Result<&Record> {
+    pub(super) fn seen(&self, caller: Caller, id: &JobId) -> Result<&Record> {
         self.record(id).filter(|record| caller.sees(record.job.owner)).ok_or_else(|| not_found(id))
     }
 }
@@ -275,7 +275,7 @@ impl Handler<DeleteJob> for JobsActor {
     }
 }
 
-async fn wait(done: oneshot::Receiver<Result<()>>) -> Result<()> {
+pub(super) async fn wait(done: oneshot::Receiver<Result<()>>) -> Result<()> {
     done.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the queue broke off")))
 }
 

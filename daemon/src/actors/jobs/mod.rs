@@ -4,6 +4,7 @@
 //! all jobs from the store, so starting and being rebuilt after a panic are the same thing.
 
 mod ends;
+mod holds;
 mod messages;
 mod stages;
 mod watchers;
@@ -13,9 +14,10 @@ use std::collections::{BTreeMap, HashMap};
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
 use harmonix_ipc::{Error, ErrorKind, Event, JobId, Result};
 
+pub use holds::{HoldQueue, IsHeld, PauseJob, PrioritiseJob, ResumeJob};
 pub use messages::*;
 
-use self::{ends::Ends, watchers::Watchers};
+use self::{ends::Ends, holds::Holds, watchers::Watchers};
 use super::{
     Running, Slot, Stages,
     export::ExportActor,
@@ -25,7 +27,7 @@ use super::{
 };
 use crate::{
     folders::Folders,
-    job::{Capacity, Record, Step, resume, schedule},
+    job::{Capacity, Record, Step, Turns, preempted, resume, schedule},
     models::ModelStore,
     store::Write,
 };
@@ -65,8 +67,12 @@ pub struct JobsActor {
     reserved: usize,
     /// The stage of each job that is in one, until its end is committed.
     steps: BTreeMap<JobId, Step>,
+    turns: Turns,
     handles: HashMap<JobId, Running>,
     ends: Ends,
+    holds: Holds,
+    /// Nothing begins.
+    held: bool,
     watchers: Watchers,
     stopping: bool,
 }
@@ -81,8 +87,11 @@ impl JobsActor {
             next: 0,
             reserved: 0,
             steps: BTreeMap::new(),
+            turns: Turns::default(),
             handles: HashMap::new(),
             ends: Ends::default(),
+            holds: Holds::default(),
+            held: false,
             watchers: Watchers::default(),
             stopping: false,
         }
@@ -118,11 +127,16 @@ impl JobsActor {
 
     /// Starts every stage that has room.
     fn schedule(&mut self, ctx: &mut Context<Self>) {
-        if self.stopping {
+        if self.stopping || self.held {
             return;
         }
-        for (id, step) in schedule(self.records.values(), &self.steps, self.parts.capacity) {
+        for (id, step) in schedule(self.records.values(), &self.steps, &self.turns, self.parts.capacity) {
             self.begin(&id, step, ctx);
+        }
+        // its stage ends at the last checkpoint, and the next call of this finds the device free
+        let preempted = preempted(self.records.values(), &self.steps, &self.turns);
+        if let Some(running) = preempted.and_then(|id| self.handles.get(&id)) {
+            running.cancel();
         }
     }
 
@@ -181,11 +195,15 @@ impl Actor for JobsActor {
         let (library, stages) = (self.parts.library.clone(), self.parts.stages.clone());
         let loading = async move {
             stages.end_all().await;
-            library.call(Scan(Record::PREFIX)).await?
+            let held = !library.call(Scan(holds::HELD)).await??.is_empty();
+            library.call(Scan(Record::PREFIX)).await?.map(|jobs| (jobs, held))
         };
         // messages wait until the jobs are there
         ctx.wait(loading.into_actor(self).map(|stored, actor, ctx| match stored {
-            Ok(stored) => actor.load(stored, ctx),
+            Ok((stored, held)) => {
+                actor.held = held;
+                actor.load(stored, ctx);
+            }
             Err(error) => {
                 tracing::error!(error = %error, "jobs cannot be read");
                 ctx.stop();

@@ -39,6 +39,9 @@ impl JobsActor {
         record.job.started_at = record.job.started_at.or_else(|| Some(now()));
         let running = self.parts.stages.begin(id.clone(), report(ctx.address(), step));
         self.steps.insert(id.clone(), step);
+        if step == Step::Separate {
+            self.turns.served(record.job.owner);
+        }
         self.handles.insert(id.clone(), running.clone());
         tracing::info!(job = %id, stage = ?step, "stage begun");
 
@@ -76,7 +79,13 @@ impl JobsActor {
             self.steps.remove(id);
             return;
         };
+        let gave_way =
+            matches!(outcome, Outcome::Interrupted) && !self.stopping && !self.holds.contains_key(id);
         apply(&mut record, outcome);
+        if gave_way {
+            record
+                .note("preempted", "a job of higher priority took the device; this one goes on where it was");
+        }
         if let Some(error) = &record.job.error {
             tracing::warn!(job = %id, error.kind = %error.kind, "job failed");
         }
@@ -114,6 +123,8 @@ impl JobsActor {
             actor.put(record);
             if actor.ends.contains(&id) {
                 actor.remove_files(&id, ctx);
+            } else if actor.holds.contains_key(&id) {
+                actor.hold(&id, ctx);
             }
             actor.schedule(ctx);
         }));
