@@ -7,8 +7,8 @@ use harmonix_ipc::ErrorKind;
 
 use crate::{
     commands::{
-        cancel, completions, config, delete, doctor, export, jobs, man, models, pause, prioritise, queue,
-        resume, separate, show, status, watch,
+        cache, cancel, completions, config, delete, doctor, export, jobs, man, models, pause, prioritise,
+        queue, resume, separate, show, status, watch,
     },
     failure::Failure,
     out::Out,
@@ -52,6 +52,7 @@ pub(crate) enum Verb {
     Resume(resume::Args),
     Prioritise(prioritise::Args),
     Queue(queue::Args),
+    Cache(cache::Args),
     Delete(delete::Args),
     Export(export::Args),
     Models(models::Args),
@@ -101,6 +102,8 @@ pub fn verb(wire: &str) -> Option<&'static [&'static str]> {
         "queue_pause" => &["queue", "pause"],
         "queue_resume" => &["queue", "resume"],
         "delete" => &["delete"],
+        "cache" => &["cache"],
+        "cache_clear" => &["cache", "clear"],
         "models" => &["models", "list"],
         "model" => &["models", "show"],
         "model_pull" => &["models", "pull"],

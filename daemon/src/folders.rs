@@ -79,7 +79,13 @@ impl JobFolder {
         for file in [self.source(), self.incoming()] {
             ignore_missing(fs::remove_file(file))?;
         }
+        self.forget_unfinished()?;
         ignore_missing(fs::remove_dir_all(self.work()))
+    }
+
+    /// Removes outputs that never got their name.
+    pub fn forget_unfinished(&self) -> io::Result<()> {
+        ignore_missing(fs::remove_dir_all(self.out().with_extension("part")))
     }
 
     /// Removes everything.

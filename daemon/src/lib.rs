@@ -5,6 +5,7 @@
 
 pub mod actors;
 pub mod audio;
+pub mod cache;
 pub mod caller;
 mod cli;
 pub mod config;
@@ -14,6 +15,7 @@ pub mod folders;
 pub mod job;
 pub mod manifest;
 pub mod models;
+mod reuse;
 pub mod router;
 mod serve;
 pub mod store;

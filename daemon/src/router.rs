@@ -3,8 +3,8 @@
 use std::{path::PathBuf, rc::Rc, time::Instant};
 
 use harmonix_ipc::{
-    Access, ConfigText, DaemonStatus, Done, Error, ErrorKind, Event, FileHead, Greeting, Hello, JobList,
-    JobOptions, ModelReport, PROTOCOL, Prioritise, Reply, Request, Result, Submit,
+    Access, CacheUsage, ConfigText, DaemonStatus, Done, Error, ErrorKind, Event, FileHead, Greeting, Hello,
+    JobList, JobOptions, ModelReport, PROTOCOL, Prioritise, Reply, Request, Result, Submit,
 };
 use tokio::sync::mpsc;
 
@@ -123,6 +123,8 @@ impl Router {
                 compute(move || hold.remove()).await?;
                 Reply::Done(Done {})
             }
+            Request::ShowCache(_) => Reply::Cache(self.cache(None).await?),
+            Request::ClearCache(_) => Reply::Cache(self.cache(Some(0)).await?),
             Request::ConfigShow(_) => {
                 let text = toml::to_string(&*self.config)
                     .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
@@ -146,7 +148,7 @@ impl Router {
         }
         let reserved = self.jobs.call(Reserve(options)).await??;
         let folder = self.parts.folders.job(&reserved.id);
-        let accept = Accept { reserved, caller, name };
+        let accept = Accept { reserved, caller, name, source: String::new() };
         Upload::begin(self.jobs.clone(), folder, accept, limit).await.map(Incoming::Song)
     }
 
@@ -162,6 +164,19 @@ impl Router {
             files.extend(compute(move || hold.verify()).await?);
         }
         Ok(ModelReport { files })
+    }
+
+    /// What is kept, once no more than that is.
+    async fn cache(&self, shrink_to: Option<u64>) -> Result<CacheUsage> {
+        let cache = self.parts.cache.clone();
+        compute(move || {
+            let look = || {
+                shrink_to.map_or(Ok(()), |limit| cache.shrink_to(limit))?;
+                cache.usage()
+            };
+            look().map_err(|error| Error::io(ErrorKind::Internal, "the kept stems cannot be read", &error))
+        })
+        .await
     }
 
     async fn status(&self) -> Result<DaemonStatus> {

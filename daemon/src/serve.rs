@@ -21,6 +21,7 @@ use crate::{
         separator::{GpuSeparatorActor, find},
     },
     audio,
+    cache::Cache,
     config::Config,
     folders::Folders,
     job::Capacity,
@@ -49,7 +50,10 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<()>
     let catalogue = Catalogue::load(config.catalogue())?;
     let models = ModelStore::open(config.cache_dir.join("models"), catalogue, config.models.proxy.clone())?;
 
-    let parts = parts(&config, store, folders, models);
+    let cache = Cache::open(config.state_dir.join("stems"), config.cache.max_bytes)
+        .map_err(|error| Error::io(ErrorKind::Config, "state_dir cannot be used", &error))?;
+
+    let parts = parts(&config, store, folders, models, cache);
     let queue = parts.clone();
     let jobs = Slot::new("jobs", move || JobsActor::new(queue.clone()));
     let watched = (jobs.clone(), parts.clone());
@@ -73,7 +77,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<()>
     parts.library.call(Commit(Vec::new())).await?
 }
 
-fn parts(config: &Config, store: StoreThread, folders: Folders, models: ModelStore) -> Parts {
+fn parts(config: &Config, store: StoreThread, folders: Folders, models: ModelStore, cache: Cache) -> Parts {
     let limits = audio::Limits {
         max_bytes: config.limits.upload_bytes,
         max_duration: Some(config.limits.duration).filter(|seconds| *seconds > 0.0),
@@ -91,6 +95,7 @@ fn parts(config: &Config, store: StoreThread, folders: Folders, models: ModelSto
         separator: Slot::new("separator", move || GpuSeparatorActor::new(program.clone(), idle, stall)),
         export: Slot::new("export", || ExportActor),
         models,
+        cache,
         folders,
         stages: Stages::default(),
         capacity: Capacity { ingest: config.ingest.parallel, ahead: AHEAD, device: 1, export: 1 },

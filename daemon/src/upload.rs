@@ -57,6 +57,7 @@ pub struct Upload {
     accept: Option<Accept>,
     file: File,
     bytes: u64,
+    digest: blake3::Hasher,
     limit: u64,
 }
 
@@ -85,7 +86,15 @@ impl Upload {
         match opened.await {
             Ok(file) => {
                 let accept = Some(accept);
-                Ok(Self { jobs, folder, accept, file: File::from_std(file), bytes: 0, limit })
+                Ok(Self {
+                    jobs,
+                    folder,
+                    accept,
+                    file: File::from_std(file),
+                    bytes: 0,
+                    digest: blake3::Hasher::new(),
+                    limit,
+                })
             }
             Err(error) => {
                 jobs.addr().do_send(Release);
@@ -106,6 +115,7 @@ impl Upload {
         if self.bytes > self.limit {
             return Err(too_large(self.bytes, self.limit));
         }
+        self.digest.update(data);
         self.file.write_all(data).await.map_err(|error| storage(&error))
     }
 
@@ -125,7 +135,9 @@ impl Upload {
             publish().map_err(|error| storage(&error))
         })
         .await?;
-        let accept = self.accept.take().ok_or_else(|| Error::new(ErrorKind::Internal, "accepted twice"))?;
+        let mut accept =
+            self.accept.take().ok_or_else(|| Error::new(ErrorKind::Internal, "accepted twice"))?;
+        accept.source = self.digest.finalize().to_hex().to_string();
         let accepted = self.jobs.call(accept).await.and_then(|accepted| accepted);
         if accepted.is_err() {
             let _ = self.folder.remove();

@@ -133,6 +133,10 @@ commands! {
     "model_verify" ModelVerify Admin Call => Verified(ModelReport);
     /// Removes the files of a model. That its licence was accepted stays known.
     "model_remove" ModelRemove Admin Call => Done(Done);
+    /// What is kept of earlier jobs so that it need not be computed again.
+    "cache" ShowCache Anyone Call => Cache(CacheUsage);
+    /// Forgets all of that; no job loses anything.
+    "cache_clear" ClearCache Admin Call => Cache(CacheUsage);
     /// The configuration that is in force, as TOML.
     "config_show" ConfigShow Admin Call => Config(ConfigText);
     /// Checks a configuration file's text without using it.
@@ -166,6 +170,8 @@ pub enum Reply {
     Pulling(Pulling),
     /// See [`ModelVerify`].
     Verified(ModelReport),
+    /// What is kept.
+    Cache(CacheUsage),
     /// See [`ConfigShow`].
     Config(ConfigText),
     /// Done; nothing else to say.
@@ -302,6 +308,10 @@ requests! {
         /// Its id.
         model: String,
     }
+    /// `{"command":"cache"}`
+    ShowCache {}
+    /// `{"command":"cache_clear"}`
+    ClearCache {}
     /// `{"command":"config_show"}`
     ConfigShow {}
     /// `{"command":"config_check","text":"device = \"cpu\"\n"}`

@@ -229,6 +229,9 @@ pub struct JobOptions {
     /// Arithmetic of a neural model; the built-in engine has but one.
     #[serde(skip_serializing_if = "Precision::is_default")]
     pub precision: Precision,
+    /// Compute anew, even what was computed before and is still there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub fresh: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -241,7 +244,8 @@ fn is_zero(value: &u64) -> bool {
 pub struct JobEvent {
     /// Seconds since the Unix epoch.
     pub at: f64,
-    /// A stable word to decide by, e.g. `fallback`, `raw`, `converted`, `downmixed`, `resumed`, `retried`.
+    /// A stable word to decide by, e.g. `fallback`, `raw`, `converted`, `downmixed`, `cached`, `preempted`, `resumed`,
+    /// `retried`.
     pub kind: String,
     /// The same for people.
     pub message: String,

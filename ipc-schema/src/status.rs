@@ -52,6 +52,17 @@ pub struct WorkerStatus {
     pub loads: u64,
 }
 
+/// Stems that are kept so that they need not be computed again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheUsage {
+    /// Separations.
+    pub entries: usize,
+    /// Their bytes. While a job works with some of them, it shares these bytes.
+    pub bytes: u64,
+    /// Most bytes that are kept.
+    pub limit: u64,
+}
+
 /// A vital actor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActorHealth {

@@ -1,5 +1,6 @@
 //! One module for each verb.
 
+pub(crate) mod cache;
 pub(crate) mod cancel;
 pub(crate) mod completions;
 pub(crate) mod config;
@@ -36,6 +37,7 @@ pub(crate) fn run(ctx: &Arc<Context>, verb: &Verb) -> Result<u8, Failure> {
         Verb::Resume(args) => resume::run(ctx, args),
         Verb::Prioritise(args) => prioritise::run(ctx, args),
         Verb::Queue(args) => queue::run(ctx, args),
+        Verb::Cache(args) => cache::run(ctx, args),
         Verb::Delete(args) => delete::run(ctx, args),
         Verb::Export(args) => export::run(ctx, args),
         Verb::Models(args) => models::run(ctx, args),

@@ -18,6 +18,7 @@ use super::{Ping, Running, process::Process};
 use crate::{
     folders::JobFolder,
     job::{Outcome, Separated},
+    models::digests,
 };
 
 /// How long a worker that was asked to stop may take before it is killed.
@@ -280,7 +281,7 @@ impl Session {
                         summary,
                         precision: ran.precision,
                         batch: ran.batch,
-                        sha256: model.members.into_iter().map(|member| member.sha256).collect(),
+                        sha256: digests(&model),
                         notes: ran.notes,
                     }));
                 }

@@ -41,6 +41,10 @@ pub(super) const KEYS: &[(&str, &str)] = &[
         "models.proxy",
         "Proxy for the download of models, e.g. http://proxy:3128; empty: as HTTPS_PROXY and the like say; none: no proxy.",
     ),
+    (
+        "cache.max_bytes",
+        "Most bytes of stems that are kept so that they need not be computed again (a minute of four stems: 85 MB); 0: none.",
+    ),
 ];
 
 /// The example file: every key with its text and its default, commented out.

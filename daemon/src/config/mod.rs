@@ -28,6 +28,7 @@ pub struct Config {
     pub ingest: Ingest,
     pub worker: Worker,
     pub models: Models,
+    pub cache: Cache,
 }
 
 /// Where log lines go and in which form.
@@ -97,6 +98,13 @@ pub struct Models {
     pub proxy: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "see Config")]
+pub struct Cache {
+    pub max_bytes: u64,
+}
+
 impl Default for Config {
     fn default() -> Self {
         let dirs = layers::Dirs::here();
@@ -120,6 +128,7 @@ impl Default for Config {
             ingest: Ingest { ffmpeg: "ffmpeg".into(), parallel: 2 },
             worker: Worker { program: PathBuf::new(), idle: 300.0, stall: 300.0 },
             models: Models { catalogue: PathBuf::new(), proxy: String::new() },
+            cache: Cache { max_bytes: 10 << 30 },
         }
     }
 }

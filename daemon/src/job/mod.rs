@@ -1,6 +1,7 @@
 //! What a job is, and what it does next. Pure: no actor, no file.
 
 mod id;
+mod identity;
 mod outcome;
 mod plan;
 mod record;
@@ -10,6 +11,7 @@ mod shelf;
 mod tests;
 
 pub use id::new_id;
+pub use identity::{request_key, stems_key};
 pub use outcome::{Exported, Outcome, apply, resume};
 pub use plan::{Capacity, Step, Turns, next_step, preempted, schedule};
 pub use record::{Record, Separated};

@@ -30,6 +30,8 @@ pub enum Outcome {
     Separated(Box<Separated>),
     /// The outputs are verified and durable.
     Exported(Box<Exported>),
+    /// Another job has answered the same request; its outputs are this job's too.
+    Reused(Box<Record>),
     /// The worker died or hung.
     Crashed {
         /// How, e.g. by which signal.
@@ -59,6 +61,7 @@ pub fn apply(record: &mut Record, outcome: Outcome) {
             record.separated = Some(*separated);
         }
         Outcome::Exported(exported) => export(record, *exported),
+        Outcome::Reused(twin) => reuse(record, *twin),
         Outcome::Crashed { error, progressed } => {
             record.crashes = if progressed { 1 } else { record.crashes + 1 };
             if record.crashes < CRASHES {
@@ -102,6 +105,29 @@ fn export(record: &mut Record, exported: Exported) {
         exported.audio.files.iter().map(|file| (file.stem.clone(), file.file.clone())).collect();
     record.job.files = exported.audio.files;
     record.job.manifest = Some(exported.manifest);
+    record.advance(1.0);
+    record.finish(JobState::Completed, None);
+}
+
+fn reuse(record: &mut Record, twin: Record) {
+    let Record { job: twin, ingested, separated, .. } = twin;
+    for event in &twin.events {
+        // what befell that job and not its result
+        let own = matches!(event.kind.as_str(), "cached" | "preempted" | "resumed" | "retried");
+        if !own && !record.job.events.iter().any(|known| known.message == event.message) {
+            record.note(&event.kind, event.message.clone());
+        }
+    }
+    record.note("cached", format!("job {} has done the same: these are its outputs", twin.id));
+    record.ingested = ingested;
+    record.separated = separated;
+    let job = &mut record.job;
+    job.input = twin.input;
+    job.engine = twin.engine;
+    job.device = twin.device;
+    job.stems = twin.stems;
+    job.files = twin.files;
+    job.manifest = twin.manifest;
     record.advance(1.0);
     record.finish(JobState::Completed, None);
 }

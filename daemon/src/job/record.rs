@@ -55,6 +55,9 @@ pub struct Record {
     /// What the job came to; none for a job of a version that knew only the built-in engine.
     #[serde(default)]
     resolved: Option<Resolved>,
+    /// [`request_key`](super::request_key) of the request; none for a job of a version that knew no such thing.
+    #[serde(default)]
+    pub request: Option<String>,
     /// What ingest found; set once its spools are durable.
     pub ingested: Option<Ingested>,
     /// What separation did; set once its spools are durable.
@@ -69,7 +72,17 @@ impl Record {
     /// A job that was just accepted.
     pub fn new(seq: u64, job: Job, resolved: Resolved) -> Self {
         let resolved = Some(resolved);
-        Self { v: VERSION, seq, job, resolved, ingested: None, separated: None, crashes: 0, interruptions: 0 }
+        Self {
+            v: VERSION,
+            seq,
+            job,
+            resolved,
+            request: None,
+            ingested: None,
+            separated: None,
+            crashes: 0,
+            interruptions: 0,
+        }
     }
 
     /// What the job computes.

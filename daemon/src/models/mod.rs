@@ -18,4 +18,4 @@ pub use catalogue::{Catalogue, Entry, Member};
 pub(crate) use download::proxy;
 pub use import::Import;
 pub(crate) use store::not_installed;
-pub use store::{Hold, ModelStore};
+pub use store::{Hold, ModelStore, digests};

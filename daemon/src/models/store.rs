@@ -314,6 +314,11 @@ pub(super) fn remove_file(path: &Path) -> Result<()> {
     }
 }
 
+/// Digests of a model's files, in the bag's order.
+pub fn digests(model: &protocol::Model) -> Vec<String> {
+    model.members.iter().map(|member| member.sha256.clone()).collect()
+}
+
 /// What a model that is needed and not there is refused with.
 pub(crate) fn not_installed(id: &str) -> Error {
     Error::new(ErrorKind::ModelMissing, format!("the model {id} is not installed"))

@@ -58,6 +58,11 @@ impl Control {
                     *self.cancelled.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
                 }
                 Ok(ask) => {
+                    // a task that was stopped and comes again is to be computed again
+                    if let Ask::Separate(separate) = &ask {
+                        let mut cancelled = self.cancelled.lock().unwrap_or_else(PoisonError::into_inner);
+                        cancelled.take_if(|task| *task == separate.task);
+                    }
                     if asks.send(ask).is_err() {
                         break;
                     }

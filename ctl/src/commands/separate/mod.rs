@@ -66,6 +66,9 @@ pub(crate) struct Args {
     /// Which of the waiting jobs goes first
     #[arg(long, default_value = "normal", value_parser = values::priority())]
     priority: Priority,
+    /// Compute anew, even what was computed before and is still there
+    #[arg(long)]
+    fresh: bool,
     /// Leave the model's own output: the stems need not sum to the song
     #[arg(long)]
     raw: bool,
@@ -119,6 +122,7 @@ impl Args {
             overlap: self.overlap,
             seed: self.seed,
             precision: self.precision,
+            fresh: self.fresh,
             priority: self.priority,
         }
     }

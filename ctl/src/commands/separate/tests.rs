@@ -43,6 +43,7 @@ fn every_flag_changes_the_request() {
         (&["--overlap", "0.5"], JobOptions { overlap: Some(0.5), ..default() }),
         (&["--seed", "7"], JobOptions { seed: 7, ..default() }),
         (&["--priority", "high"], JobOptions { priority: Priority::High, ..default() }),
+        (&["--fresh"], JobOptions { fresh: true, ..default() }),
         (&["--precision", "fast"], JobOptions { precision: Precision::Fast, ..default() }),
     ];
     for (words, expected) in table {

@@ -12,8 +12,9 @@ use super::{JobsActor, ends::End, not_found};
 use crate::{
     actors::Ping,
     caller::Caller,
-    job::{Record, Resolved, effective, new_id, now, resolve},
+    job::{Record, Resolved, effective, new_id, now, request_key, resolve},
     manifest::MANIFEST,
+    models::{ModelStore, digests},
     store::Write,
 };
 
@@ -54,6 +55,8 @@ pub struct Accept {
     pub caller: Caller,
     /// The input's file name, for display.
     pub name: String,
+    /// BLAKE3 of the input's bytes in hexadecimal.
+    pub source: String,
 }
 
 /// Lists the jobs that the caller may see.
@@ -137,7 +140,7 @@ impl Handler<Accept> for JobsActor {
     type Result = ResponseActFuture<Self, Result<Job>>;
 
     fn handle(&mut self, message: Accept, _: &mut Self::Context) -> Self::Result {
-        let record = new_record(self.next, message);
+        let record = new_record(self.next, message, &self.parts.models);
         self.next += 1;
         let write = Write::Put(record.key(), record.to_bytes());
         let library = self.parts.library.clone();
@@ -154,8 +157,12 @@ impl Handler<Accept> for JobsActor {
     }
 }
 
-fn new_record(seq: u64, Accept { reserved, caller, name }: Accept) -> Record {
+fn new_record(seq: u64, accept: Accept, models: &ModelStore) -> Record {
+    let Accept { reserved, caller, name, source } = accept;
     let Reserved { id, options, resolved } = reserved;
+    // a model that is gone already is found missing later
+    let weights = models.weights(&resolved.model).map(|model| digests(&model)).unwrap_or_default();
+    let request = request_key(&source, &name, &options, &resolved, &weights);
     let (instead_of, is_partial) = (resolved.instead_of.clone(), resolved.is_partial());
     let computed = resolved.computed.join(", ");
     let mut record = Record::new(
@@ -186,6 +193,7 @@ fn new_record(seq: u64, Accept { reserved, caller, name }: Accept) -> Record {
         },
         resolved,
     );
+    record.request = Some(request);
     if let Some(model) = instead_of {
         let quality = record.job.quality;
         record.note(

@@ -26,6 +26,7 @@ use super::{
     separator::GpuSeparatorActor,
 };
 use crate::{
+    cache::Cache,
     folders::Folders,
     job::{Capacity, Record, Step, Turns, preempted, resume, schedule},
     models::ModelStore,
@@ -45,6 +46,8 @@ pub struct Parts {
     pub export: Slot<ExportActor>,
     /// What can be loaded.
     pub models: ModelStore,
+    /// Stems that are kept.
+    pub cache: Cache,
     /// Where jobs lie.
     pub folders: Folders,
     /// Stages that run.

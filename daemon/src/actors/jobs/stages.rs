@@ -1,14 +1,19 @@
 //! Stages: begun, reported on, ended.
 
+use std::io;
+
 use actix::{ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
-use harmonix_engine::Monitor;
+use harmonix_engine::{Monitor, protocol::Note};
 use harmonix_ipc::{Error, ErrorKind, Event, FileState, JobId, JobState, Result};
 
 use super::{JobsActor, Parts};
 use crate::{
     actors::{Running, compute, export::Export, ingest::Ingest, separator::Separate},
+    audio::Ingested,
     folders::JobFolder,
-    job::{Outcome, Record, Step, apply, now},
+    job::{Outcome, Record, Resolved, Separated, Step, apply, now, stems_key},
+    models::digests,
+    reuse,
     store::Write,
 };
 
@@ -48,6 +53,7 @@ impl JobsActor {
         let write = Write::Put(record.key(), record.to_bytes());
         self.put(record.clone());
         let (parts, folder) = (self.parts.clone(), self.parts.folders.job(id));
+        let twin = if step == Step::Ingest { self.twin(&record).cloned() } else { None };
         let stage = async move {
             // that it has begun is on disk first, so that a crash inside it is known afterwards
             if let Err(error) =
@@ -55,8 +61,12 @@ impl JobsActor {
             {
                 return Outcome::Failed(error);
             }
-            let outcome =
-                run(&parts, step, record, folder, running.clone()).await.unwrap_or_else(Outcome::Failed);
+            let outcome = match reused(&parts, twin, &record, &folder).await {
+                Some(outcome) => outcome,
+                None => {
+                    run(&parts, step, record, folder, running.clone()).await.unwrap_or_else(Outcome::Failed)
+                }
+            };
             match outcome {
                 Outcome::Failed(error) if error.kind == ErrorKind::Cancelled && running.cancelled() => {
                     Outcome::Interrupted
@@ -66,6 +76,17 @@ impl JobsActor {
         };
         let id = id.clone();
         ctx.spawn(stage.into_actor(self).map(move |outcome, actor, ctx| actor.ended(&id, outcome, ctx)));
+    }
+
+    /// The newest job of the same user that has answered the same request.
+    fn twin(&self, record: &Record) -> Option<&Record> {
+        let same = |other: &&Record| {
+            other.request == record.request
+                && other.job.owner == record.job.owner
+                && other.job.state == JobState::Completed
+        };
+        record.request.as_ref().filter(|_| !record.job.options.fresh)?;
+        self.records.values().rev().find(same)
     }
 
     /// A stage has ended: commits what it made of the job, then goes on.
@@ -131,7 +152,7 @@ impl JobsActor {
     }
 }
 
-fn leftover(error: &std::io::Error) -> Error {
+fn leftover(error: &io::Error) -> Error {
     Error::io(ErrorKind::Internal, "cannot remove the work files", error)
 }
 
@@ -139,6 +160,22 @@ fn leftover(error: &std::io::Error) -> Error {
 fn report(queue: Addr<JobsActor>, step: Step) -> impl Fn(&JobId, f64) + Send + Sync {
     let (from, to) = step.span();
     move |job, done| queue.do_send(Progress(job.clone(), from + (to - from) * done.clamp(0.0, 1.0)))
+}
+
+/// The outputs of a job that has answered the same request, if there is one and they are still there.
+async fn reused(parts: &Parts, twin: Option<Record>, record: &Record, folder: &JobFolder) -> Option<Outcome> {
+    let twin = twin?;
+    let (from, to) = (parts.folders.job(&twin.job.id), folder.clone());
+    let (old, new) = (twin.job.id.clone(), record.job.id.clone());
+    let files: Vec<_> = twin.job.stems.values().cloned().collect();
+    match compute(move || reuse::outputs(&from, &old, &to, &new, &files)).await {
+        Ok(true) => Some(Outcome::Reused(Box::new(twin))),
+        Ok(false) => None,
+        Err(error) => {
+            tracing::warn!(job = %record.job.id, error = %error, causes = ?error.causes, "computed again");
+            None
+        }
+    }
 }
 
 /// Runs a stage to its end.
@@ -162,11 +199,19 @@ async fn run(
         Step::Separate => {
             let ingested = ingested.ok_or_else(missing)?;
             let id = resolved.model.clone();
+            let (model, device) = (parts.models.weights(&id)?, options.device.to_string());
+            let key = stems_key(&ingested, &resolved, &device, &digests(&model));
+            if let Some(separated) = kept(parts, &key, &folder, !options.fresh).await {
+                return Ok(Outcome::Separated(Box::new(separated)));
+            }
+            let room = room_for(&ingested, &resolved);
+            let (cache, place) = (parts.cache.clone(), folder.clone());
+            compute(move || reuse::make_room(&cache, &place, room)).await?;
             let separate = Separate {
                 running,
-                folder,
-                model: parts.models.weights(&id)?,
-                device: options.device.to_string(),
+                folder: folder.clone(),
+                model,
+                device,
                 precision: resolved.precision,
                 sources: if resolved.is_partial() { resolved.computed } else { Vec::new() },
                 layout: resolved.layout,
@@ -175,6 +220,10 @@ async fn run(
             };
             Ok(match parts.separator.run(separate).await? {
                 Outcome::Failed(error) => Outcome::Failed(examine(parts, &id, error).await),
+                Outcome::Separated(separated) => {
+                    keep(parts, key, folder, (*separated).clone()).await;
+                    Outcome::Separated(separated)
+                }
                 outcome => outcome,
             })
         }
@@ -187,6 +236,41 @@ async fn run(
             Ok(Outcome::Exported(Box::new(exported)))
         }
     }
+}
+
+/// Stems that were computed before, if they may be used.
+async fn kept(parts: &Parts, key: &str, folder: &JobFolder, wanted: bool) -> Option<Separated> {
+    if !wanted {
+        return None;
+    }
+    let (cache, key, folder) = (parts.cache.clone(), key.to_owned(), folder.clone());
+    let taken = compute(move || {
+        let failed = |error: io::Error| Error::io(ErrorKind::Internal, "kept stems cannot be read", &error);
+        cache.take(&key, &folder).map_err(failed)
+    });
+    let mut separated = taken.await.unwrap_or_else(|error| {
+        tracing::warn!(error = %error, causes = ?error.causes, "computed again");
+        None
+    })?;
+    let message = "the stems of this audio were computed before".into();
+    separated.notes = vec![Note { kind: "cached".into(), message }];
+    Some(separated)
+}
+
+/// Keeps stems for other jobs; that it fails harms none.
+async fn keep(parts: &Parts, key: String, folder: JobFolder, separated: Separated) {
+    let cache = parts.cache.clone();
+    let failed = |error: io::Error| Error::io(ErrorKind::Internal, "stems cannot be kept", &error);
+    if let Err(error) = compute(move || cache.keep(&key, &folder, &separated).map_err(failed)).await {
+        tracing::warn!(error = %error, causes = ?error.causes, "stems not kept");
+    }
+}
+
+/// Bytes that a job writes from here on, at most: the stems' spools, and its outputs.
+fn room_for(ingested: &Ingested, resolved: &Resolved) -> u64 {
+    let stems = ingested.stats.frames * 8 * resolved.computed.len() as u64;
+    let outputs = ingested.frames * 4 * u64::from(ingested.channels) * resolved.outputs.len() as u64;
+    stems + outputs
 }
 
 /// A worker that cannot use a model has the model's files looked at: what is damaged is set aside, so that the next pull
