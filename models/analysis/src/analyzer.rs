@@ -2,6 +2,7 @@
 
 use crate::{
     analysis::Analysis,
+    evidence::Evidence,
     front::{Stream, Wanted},
     harmony, loudness,
     options::Options,
@@ -67,11 +68,17 @@ impl Analyzer {
             Stem::Drums => (&mut self.drums, Wanted { onsets: true, chroma: false }),
             Stem::Pitched => (&mut self.pitched, Wanted { onsets: false, chroma: true }),
         };
-        feed.get_or_insert_with(|| Feed::new(self.sample_rate, self.channels, wanted)).push(interleaved, |_| {});
+        feed.get_or_insert_with(|| Feed::new(self.sample_rate, self.channels, wanted))
+            .push(interleaved, |_| {});
     }
 
     /// Takes the end and says what was found.
-    pub fn finish(mut self) -> Analysis {
+    pub fn finish(self) -> Analysis {
+        self.finish_with_evidence().0
+    }
+
+    /// Like [`finish`](Self::finish), and says what the models were given.
+    pub fn finish_with_evidence(mut self) -> (Analysis, Evidence) {
         let channels = self.channels;
         self.mix.finish(|rest| {
             self.frames += (rest.len() / channels) as u64;
@@ -86,12 +93,14 @@ impl Analyzer {
             self.pitched.and_then(|f| f.stream.chroma).or(self.mix.stream.chroma.take()),
             duration,
         );
-        let onsets = self.drums.and_then(|f| f.stream.onsets).into_iter().chain(self.mix.stream.onsets.take());
+        let onsets =
+            self.drums.and_then(|f| f.stream.onsets).into_iter().chain(self.mix.stream.onsets.take());
         let onsets: Vec<_> = onsets.collect();
-        let tempo = rhythm::tempo(&onsets, &chroma, duration, &self.options);
+        let (tempo, rhythm) = rhythm::tempo(&onsets, &chroma, duration, &self.options);
         let beats = tempo.as_ref().map_or(&[][..], |t| &t.beats);
         let downbeats = tempo.as_ref().map_or(&[][..], |t| &t.downbeats);
-        Analysis {
+        let evidence = chroma.evidence(beats, rhythm);
+        let analysis = Analysis {
             key: chroma.key(self.options.key_profile),
             chords: chroma.chords(beats),
             sections: sections::sections(&chroma, beats, downbeats),
@@ -99,7 +108,8 @@ impl Analyzer {
             duration,
             loudness,
             energy,
-        }
+        };
+        (analysis, evidence)
     }
 }
 

@@ -12,9 +12,11 @@
 
 mod analysis;
 mod analyzer;
+mod evidence;
 mod front;
 mod harmony;
 mod loudness;
+mod network;
 mod options;
 pub mod peaks;
 mod rhythm;
@@ -26,6 +28,7 @@ pub use crate::{
         TempoPoint, TimeSignature,
     },
     analyzer::{Analyzer, Stem, Unsupported},
+    evidence::{CandidateEvidence, Evidence, RhythmEvidence, SpanEvidence},
     harmony::{camelot, open_key, tonic_name},
     options::{KeyProfile, Options},
 };

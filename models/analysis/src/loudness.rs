@@ -63,9 +63,7 @@ impl Meter {
         let ebu = self.ebu.as_ref();
         let integrated = ebu.and_then(|e| e.loudness_global().ok()).filter(|l| l.is_finite());
         let peak = |of: fn(&EbuR128, u32) -> Result<f64, ebur128::Error>| {
-            ebu.map_or(0.0, |e| {
-                (0..self.channels as u32).filter_map(|c| of(e, c).ok()).fold(0.0, f64::max)
-            })
+            ebu.map_or(0.0, |e| (0..self.channels as u32).filter_map(|c| of(e, c).ok()).fold(0.0, f64::max))
         };
         let (true_peak, sample_peak) = (peak(EbuR128::true_peak), peak(EbuR128::sample_peak));
         let loudness = Loudness {

@@ -68,8 +68,12 @@ impl<W: Write + Seek> PeaksWriter<W> {
                  \"samples_per_pixel\":{samples_per_pixel},\"bits\":8,\"data\":["
             )?,
         }
-        let zoom =
-            Zoom { samples_per_pixel, taken: 0, channel: 0, range: vec![[i8::MAX, i8::MIN]; channels as usize] };
+        let zoom = Zoom {
+            samples_per_pixel,
+            taken: 0,
+            channel: 0,
+            range: vec![[i8::MAX, i8::MIN]; channels as usize],
+        };
         Ok(Self { sink, format, start, channels: channels as usize, zoom, length: 0 })
     }
 

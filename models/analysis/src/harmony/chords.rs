@@ -6,7 +6,10 @@ use super::{
     models::{CHORD_BIAS, CHORD_WEIGHTS, NONE_BIAS, QUALITIES},
     wheel::tonic_name,
 };
-use crate::analysis::Chord;
+use crate::{
+    analysis::Chord,
+    evidence::{Evidence, RhythmEvidence, SpanEvidence},
+};
 
 /// What a change of chord costs, as a logarithm of the odds.
 const CHANGE: f32 = 2.0;
@@ -16,7 +19,7 @@ const SPAN: f64 = 0.5;
 const STATES: usize = 12 * QUALITIES + 1;
 
 /// What is known of a span: its treble and its bass, each as shares of its largest pitch class.
-pub(crate) fn chord_features(harmony: &Harmony, start: f64, end: f64) -> [f32; 24] {
+fn chord_features(harmony: &Harmony, start: f64, end: f64) -> [f32; 24] {
     let [treble, bass] = harmony.mean(start, end).map(shares);
     std::array::from_fn(|i| if i < 12 { treble[i] } else { bass[i - 12] })
 }
@@ -33,8 +36,7 @@ impl Harmony {
             return Vec::new();
         }
         let edges = self.edges(beats);
-        let scores: Vec<[f32; STATES]> =
-            edges.windows(2).map(|e| self.scores(e[0], e[1])).collect();
+        let scores: Vec<[f32; STATES]> = edges.windows(2).map(|e| self.scores(e[0], e[1])).collect();
         let mut chords: Vec<Chord> = Vec::new();
         for (state, edge) in viterbi(&scores, CHANGE).into_iter().zip(edges.windows(2)) {
             let label = label(state);
@@ -44,6 +46,24 @@ impl Harmony {
             }
         }
         chords
+    }
+
+    /// What the models are given.
+    pub(crate) fn evidence(&self, beats: &[f64], rhythm: RhythmEvidence) -> Evidence {
+        if self.frames.is_empty() {
+            return Evidence { rhythm, ..Evidence::default() };
+        }
+        let edges = self.edges(beats);
+        let span = |e: &[f64]| SpanEvidence {
+            time: [e[0], e[1]],
+            features: chord_features(self, e[0], e[1]).to_vec(),
+        };
+        Evidence {
+            rhythm,
+            spans: edges.windows(2).map(span).collect(),
+            tonal: self.tonal(0, self.frames.len()),
+            pitch_classes: self.mean(0.0, self.duration)[0],
+        }
     }
 
     /// Borders of the spans: the beats, or a fixed step where there are none.

@@ -62,25 +62,24 @@ impl Harmony {
         })
     }
 
+    /// Mean prominence of the peaks of frames, in nepers.
+    pub(super) fn tonal(&self, from: usize, to: usize) -> f32 {
+        let sum: f32 = (from..to).map(|t| self.weights[t] * f32::from(self.frames[t].tonal) / 8.0).sum();
+        sum / self.weights[from..to].iter().sum::<f32>().max(1e-6)
+    }
+
     /// Gated mean pitch classes of frames, the largest 1. `None` where there are no tones.
     fn profile(&self, from: usize, to: usize) -> Option<Pcs> {
         let mut sum = [0.0; 12];
-        let (mut weight, mut tonal) = (1e-9, 0.0);
         for t in from..to {
-            let w = self.weights[t];
-            weight += w;
-            tonal += w * f32::from(self.frames[t].tonal) / 8.0;
             for (s, p) in sum.iter_mut().zip(&self.treble[t]) {
-                *s += w * p;
+                *s += self.weights[t] * p;
             }
         }
         let largest = sum.iter().fold(0.0f32, |a, b| a.max(*b));
-        if largest <= 0.0 || tonal / weight < TONAL {
+        if largest <= 0.0 || self.tonal(from, to) < TONAL {
             return None;
         }
-        let least = sum.iter().fold(f32::MAX, |a, b| a.min(*b));
-        let span = (largest - least).max(1e-9);
-        let _ = span;
         Some(sum.map(|s| if s / largest < GATE { 0.0 } else { s / largest }))
     }
 

@@ -7,6 +7,5 @@ mod models;
 mod profiles;
 mod wheel;
 
-pub(crate) use chords::chord_features;
 pub(crate) use folded::Harmony;
 pub use wheel::{camelot, open_key, tonic_name};

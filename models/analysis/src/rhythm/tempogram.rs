@@ -68,7 +68,7 @@ impl Tempogram {
         let reach = (0.02 * period).max(1.0);
         let from = (period - reach).round().max(1.0) as usize;
         let to = (period + reach).round() as usize;
-        self.lags.get(from..=to).map_or(0.0, |l| l.iter().fold(0.0, |a, b| a.max(*b)))
+        self.lags.get(from..=to).map_or(0.0, |l| l.iter().fold(0.0f32, |a, b| a.max(*b)))
     }
 
     /// Magnitude of the Fourier transform at the rate of a period in frames: the largest within 2 %.
@@ -76,7 +76,7 @@ impl Tempogram {
         let at = self.rate / period * self.per_hz;
         let reach = (0.02 * at).max(1.0);
         let range = (at - reach).round().max(0.0) as usize..=(at + reach).round() as usize;
-        self.fourier.get(range).map_or(0.0, |f| f.iter().fold(0.0, |a, b| a.max(*b)))
+        self.fourier.get(range).map_or(0.0, |f| f.iter().fold(0.0f32, |a, b| a.max(*b)))
     }
 }
 
