@@ -7,8 +7,8 @@ use harmonix_ipc::ErrorKind;
 
 use crate::{
     commands::{
-        cache, cancel, completions, config, delete, doctor, export, jobs, man, models, pause, prioritise,
-        queue, resume, separate, show, status, watch,
+        analyze, cache, cancel, completions, config, delete, doctor, export, jobs, man, models, pause,
+        prioritise, queue, resume, separate, show, status, watch,
     },
     failure::Failure,
     out::Out,
@@ -43,6 +43,7 @@ Exit status:
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     Separate(separate::Args),
+    Analyze(analyze::Args),
     Jobs(jobs::Args),
     Show(show::Args),
     Status(status::Args),

@@ -7,6 +7,9 @@ use std::{
 
 use harmonix_ipc::JobId;
 
+/// File name of what the analysis found.
+pub const ANALYSIS: &str = "analysis.json";
+
 /// The folder of all jobs.
 #[derive(Debug, Clone)]
 pub struct Folders {
@@ -72,6 +75,11 @@ impl JobFolder {
     /// Verified outputs and the manifest.
     pub fn out(&self) -> PathBuf {
         self.0.join("out")
+    }
+
+    /// What the analysis found.
+    pub fn analysis(&self) -> PathBuf {
+        self.out().join(ANALYSIS)
     }
 
     /// Removes everything but the outputs.

@@ -23,10 +23,13 @@ pub(crate) fn outputs(
         for file in files {
             fs::hard_link(from.out().join(file), part.join(file))?;
         }
-        let manifest = fs::read_to_string(from.out().join(MANIFEST))?;
-        let named = |id: &JobId| format!("\"job\": \"{id}\"");
-        let manifest = manifest.replacen(&named(old), &named(new), 1);
-        durable::write_file(&part.join(MANIFEST), manifest.as_bytes())?;
+        // an analysis alone has none
+        if from.out().join(MANIFEST).exists() {
+            let manifest = fs::read_to_string(from.out().join(MANIFEST))?;
+            let named = |id: &JobId| format!("\"job\": \"{id}\"");
+            let manifest = manifest.replacen(&named(old), &named(new), 1);
+            durable::write_file(&part.join(MANIFEST), manifest.as_bytes())?;
+        }
         durable::publish(&part, &to.out())
     };
     let linked = link();

@@ -13,6 +13,7 @@ use harmonix_ipc::{Error, ErrorKind, Result};
 use crate::{
     actors::{
         Slot, Stages,
+        analyzer::AnalyzerActor,
         export::ExportActor,
         health::HealthActor,
         ingest::IngestActor,
@@ -92,6 +93,7 @@ fn parts(config: &Config, store: StoreThread, folders: Folders, models: ModelSto
     Parts {
         library: Slot::new("library", move || LibraryActor { store: store.clone() }),
         ingest: Slot::new("ingest", move || ingest.clone()),
+        analyzer: Slot::new("analyzer", || AnalyzerActor),
         separator: Slot::new("separator", move || GpuSeparatorActor::new(program.clone(), idle, stall)),
         export: Slot::new("export", || ExportActor),
         models,

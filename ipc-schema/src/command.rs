@@ -265,7 +265,7 @@ requests! {
     Fetch {
         /// Its id.
         job: JobId,
-        /// Name of an output, or `manifest`.
+        /// Name of an output, `manifest` or `analysis`.
         output: String,
     }
     /// `{"command":"models"}`

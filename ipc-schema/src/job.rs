@@ -20,11 +20,11 @@ impl fmt::Display for JobId {
 /// Where a job stands.
 ///
 /// ```text
-/// queued → ingesting → queued → separating → exporting → completed
+/// queued → ingesting → queued → analyzing → queued → separating → exporting → completed
 ///    any of these → paused → the same again
 ///    any of these → failed | cancelled
 /// ```
-/// `analyzing` and `transcribing` are reserved for the stages of those names.
+/// `transcribing` is reserved for the stage of that name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
@@ -154,6 +154,25 @@ impl Precision {
     }
 }
 
+/// Whether tempo, key and the rest are looked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Analyze {
+    /// Before the separation.
+    #[default]
+    With,
+    /// No.
+    Without,
+    /// And nothing else: no stems.
+    Only,
+}
+
+impl Analyze {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Which of the waiting jobs goes first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -229,6 +248,9 @@ pub struct JobOptions {
     /// Arithmetic of a neural model; the built-in engine has but one.
     #[serde(skip_serializing_if = "Precision::is_default")]
     pub precision: Precision,
+    /// Whether tempo, key and the rest are looked for.
+    #[serde(skip_serializing_if = "Analyze::is_default")]
+    pub analysis: Analyze,
     /// Compute anew, even what was computed before and is still there.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub fresh: bool,
@@ -283,7 +305,9 @@ pub struct Job {
     pub files: Vec<StemFile>,
     /// Outputs that were asked for and that the model does not make.
     pub unavailable: Vec<String>,
-    /// Tempo, key and the rest; always null: this version does not analyse.
+    /// What the music is: `duration`, `tempo`, `key`, `loudness`, `energy`, `sections`, `chords`; times in seconds. What
+    /// cannot be told is null. `{"error": …}` if the analysis failed. In lists and events without what grows with the
+    /// song: beats, downbeats, tempo curve, energy, chords; [`Show`](crate::Show) has all.
     pub analysis: Option<serde_json::Value>,
     /// Lyrics; always null: this version does not transcribe.
     pub lyrics: Option<serde_json::Value>,

@@ -81,7 +81,9 @@ pub use command::*;
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Jobs};
 pub use format::Format;
-pub use job::{Device, Job, JobEvent, JobId, JobOptions, JobState, Mode, Precision, Priority, Quality};
+pub use job::{
+    Analyze, Device, Job, JobEvent, JobId, JobOptions, JobState, Mode, Precision, Priority, Quality,
+};
 pub use model::*;
 pub use probe::Probe;
 pub use result::{Exported, StemFile};

@@ -1,5 +1,6 @@
 //! One module for each verb.
 
+pub(crate) mod analyze;
 pub(crate) mod cache;
 pub(crate) mod cancel;
 pub(crate) mod completions;
@@ -28,6 +29,7 @@ use crate::{cli::Verb, context::Context, failure::Failure};
 pub(crate) fn run(ctx: &Arc<Context>, verb: &Verb) -> Result<u8, Failure> {
     match verb {
         Verb::Separate(args) => separate::run(ctx, args),
+        Verb::Analyze(args) => analyze::run(ctx, args),
         Verb::Jobs(args) => jobs::run(ctx, args),
         Verb::Show(args) => show::run(ctx, args),
         Verb::Status(args) => status::run(ctx, args),

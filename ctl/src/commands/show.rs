@@ -2,6 +2,7 @@
 
 use harmonix_ipc::{Job, JobId, Show};
 
+use super::analyze;
 use crate::{context::Context, failure::Failure, text};
 
 /// Show one job
@@ -41,6 +42,7 @@ fn facts(job: &Job) -> Vec<[String; 2]> {
     if let (Some(begin), Some(end)) = (job.started_at, job.finished_at) {
         add("took", text::span(end - begin));
     }
+    analyze::facts(job).into_iter().for_each(|[label, fact]| add(&label, fact));
     for stem in &job.files {
         let levels = format!("peak {}, rms {}", text::level(stem.peak_dbfs), text::level(stem.rms_dbfs));
         add("stem", format!("{}: {}, {levels}", stem.stem, text::bytes(stem.bytes)));

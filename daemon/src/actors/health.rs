@@ -58,16 +58,18 @@ impl HealthActor {
         self.ask(&jobs, ctx);
         self.ask(&parts.library, ctx);
         self.ask(&parts.ingest, ctx);
+        self.ask(&parts.analyzer, ctx);
         self.ask(&parts.separator, ctx);
         self.ask(&parts.export, ctx);
     }
 
     fn restarts(&self, name: &str) -> u32 {
-        let Parts { library, ingest, separator, export, .. } = &self.parts;
+        let Parts { library, ingest, analyzer, separator, export, .. } = &self.parts;
         let all = [
             (self.jobs.name(), self.jobs.restarts()),
             (library.name(), library.restarts()),
             (ingest.name(), ingest.restarts()),
+            (analyzer.name(), analyzer.restarts()),
             (separator.name(), separator.restarts()),
             (export.name(), export.restarts()),
         ];

@@ -1,6 +1,7 @@
 //! One file per actor. A handler never computes and never waits for the disk: work runs in [`compute`] or in a
 //! worker process, so that a panic or a stall there costs a job and not the actor.
 
+pub mod analyzer;
 pub mod export;
 pub mod health;
 pub mod ingest;

@@ -1,6 +1,6 @@
 //! What the end of a stage makes of a job.
 
-use harmonix_ipc::{Error, ErrorKind, JobState};
+use harmonix_ipc::{Analyze, Error, ErrorKind, JobState};
 use serde::{Deserialize, Serialize};
 
 use super::{Record, Separated, Step, next_step};
@@ -26,6 +26,8 @@ pub struct Exported {
 pub enum Outcome {
     /// The spools of the mixture are durable.
     Ingested(Box<Ingested>),
+    /// What could be told of the music, or why that failed.
+    Analysed(std::result::Result<serde_json::Value, Error>),
     /// The spools of the stems are durable.
     Separated(Box<Separated>),
     /// The outputs are verified and durable.
@@ -51,6 +53,7 @@ pub fn apply(record: &mut Record, outcome: Outcome) {
     record.job.state = JobState::Queued;
     match outcome {
         Outcome::Ingested(ingested) => ingest(record, *ingested),
+        Outcome::Analysed(analysis) => analyse(record, analysis),
         Outcome::Separated(separated) => {
             record.job.engine = Some(separated.model.id.clone());
             record.job.device = Some(separated.device.clone());
@@ -93,6 +96,24 @@ fn ingest(record: &mut Record, ingested: Ingested) {
     record.ingested = Some(ingested);
 }
 
+/// A separation goes on without an analysis that failed; where nothing else was asked for, the job fails with it.
+fn analyse(record: &mut Record, analysis: std::result::Result<serde_json::Value, Error>) {
+    let only = record.job.options.analysis == Analyze::Only;
+    match analysis {
+        Err(error) if only => return record.finish(JobState::Failed, Some(error)),
+        Err(error) => {
+            record.note("analysis", format!("the analysis failed: {}", error.message));
+            record.job.analysis = Some(serde_json::json!({ "error": error }));
+        }
+        Ok(analysis) => record.job.analysis = Some(analysis),
+    }
+    record.advance(Step::Analyze.span().1);
+    if only {
+        record.advance(1.0);
+        record.finish(JobState::Completed, None);
+    }
+}
+
 fn export(record: &mut Record, exported: Exported) {
     if exported.audio.gain_db != 0.0 {
         let gain = exported.audio.gain_db;
@@ -128,6 +149,7 @@ fn reuse(record: &mut Record, twin: Record) {
     job.stems = twin.stems;
     job.files = twin.files;
     job.manifest = twin.manifest;
+    job.analysis = twin.analysis;
     record.advance(1.0);
     record.finish(JobState::Completed, None);
 }

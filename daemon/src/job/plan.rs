@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, HashMap},
 };
 
-use harmonix_ipc::{JobId, JobState, Priority};
+use harmonix_ipc::{Analyze, JobId, JobState, Priority};
 
 use super::Record;
 
@@ -14,6 +14,8 @@ use super::Record;
 pub enum Step {
     /// Decode and measure the input.
     Ingest,
+    /// Estimate tempo, key and the rest.
+    Analyze,
     /// Compute the stems; holds the device.
     Separate,
     /// Encode and verify the outputs.
@@ -25,6 +27,7 @@ impl Step {
     pub fn state(self) -> JobState {
         match self {
             Self::Ingest => JobState::Ingesting,
+            Self::Analyze => JobState::Analyzing,
             Self::Separate => JobState::Separating,
             Self::Export => JobState::Exporting,
         }
@@ -34,7 +37,8 @@ impl Step {
     pub fn span(self) -> (f64, f64) {
         match self {
             Self::Ingest => (0.0, 0.1),
-            Self::Separate => (0.1, 0.9),
+            Self::Analyze => (0.1, 0.15),
+            Self::Separate => (0.15, 0.9),
             Self::Export => (0.9, 1.0),
         }
     }
@@ -45,6 +49,7 @@ pub fn next_step(record: &Record) -> Option<Step> {
     match (record.job.state, &record.ingested, &record.separated) {
         (JobState::Completed | JobState::Failed | JobState::Cancelled | JobState::Paused, _, _) => None,
         (_, None, _) => Some(Step::Ingest),
+        (_, Some(_), None) if record.wants_analysis() => Some(Step::Analyze),
         (_, Some(_), None) => Some(Step::Separate),
         (_, Some(_), Some(_)) => Some(Step::Export),
     }
@@ -53,7 +58,7 @@ pub fn next_step(record: &Record) -> Option<Step> {
 /// How many jobs may be in a stage at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacity {
-    /// Inputs decoded at once.
+    /// Inputs decoded at once, and as many analysed.
     pub ingest: usize,
     /// Jobs that may be decoded without being separated yet: their spools lie on disk.
     pub ahead: usize,
@@ -110,6 +115,7 @@ pub fn schedule<'a>(
     };
     let mut free = BTreeMap::from([
         room(Step::Ingest, capacity.ingest),
+        room(Step::Analyze, capacity.ingest),
         room(Step::Separate, capacity.device),
         room(Step::Export, capacity.export),
     ]);
@@ -120,7 +126,8 @@ pub fn schedule<'a>(
     let mut decoding = false;
     for (record, step) in turns.order(records) {
         let runs = running.contains_key(&record.job.id);
-        decoding |= step == Step::Ingest;
+        let only = record.job.options.analysis == Analyze::Only;
+        decoding |= !only && matches!(step, Step::Ingest | Step::Analyze);
         ahead += usize::from(step == Step::Separate && !runs);
         let held = (step == Step::Separate && decoding) || (step == Step::Ingest && ahead >= capacity.ahead);
         if runs || held {

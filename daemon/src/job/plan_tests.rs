@@ -17,6 +17,18 @@ fn a_job_goes_through_its_stages_in_order() {
     assert_eq!(next_step(&job), Some(Step::Export));
 }
 
+/// [ANA-10] [ANA-11]
+#[test]
+fn the_analysis_comes_before_the_separation_if_it_is_wanted() {
+    let mut job = record(1, "a");
+    job.job.options.analysis = Analyze::With;
+    assert_eq!(next_step(&job), Some(Step::Ingest));
+    job.ingested = Some(ingested());
+    assert_eq!(next_step(&job), Some(Step::Analyze));
+    job.job.analysis = Some(serde_json::json!({}));
+    assert_eq!(next_step(&job), Some(Step::Separate));
+}
+
 #[test]
 fn a_job_in_a_final_state_or_held_does_nothing() {
     for state in [JobState::Completed, JobState::Failed, JobState::Cancelled, JobState::Paused] {

@@ -2,7 +2,7 @@ use harmonix_engine::{
     Layout, ModelInfo, Summary,
     protocol::{Note, Precision},
 };
-use harmonix_ipc::{Error, ErrorKind, Job, JobEvent, JobState, Result};
+use harmonix_ipc::{Analyze, Error, ErrorKind, Job, JobEvent, JobState, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{Resolved, Shelf, resolve};
@@ -88,6 +88,11 @@ impl Record {
     /// What the job computes.
     pub fn resolved(&self) -> Result<Resolved> {
         self.resolved.clone().map_or_else(|| resolve(&self.job.options, &Shelf::default()), Ok)
+    }
+
+    /// Tempo, key and the rest are still to be looked for.
+    pub fn wants_analysis(&self) -> bool {
+        self.job.analysis.is_none() && self.job.options.analysis != Analyze::Without
     }
 
     /// The key in the store; keys sort by submission.

@@ -1,7 +1,7 @@
 //! Records for tests.
 
 use harmonix_engine::{Layout, ModelInfo, Summary, protocol::Precision};
-use harmonix_ipc::{Job, JobId, JobOptions, JobState};
+use harmonix_ipc::{Analyze, Job, JobId, JobOptions, JobState};
 
 use super::{Record, Separated, Shelf, resolve};
 use crate::audio::Ingested;
@@ -20,7 +20,7 @@ pub(crate) fn record(seq: u64, id: &str) -> Record {
             device: None,
             quality: JobOptions::default().quality,
             mode: JobOptions::default().mode,
-            options: JobOptions::default(),
+            options: JobOptions { analysis: Analyze::Without, ..JobOptions::default() },
             stems: [].into(),
             files: Vec::new(),
             unavailable: Vec::new(),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "these are tests")]
 
 mod access;
+mod analysis;
 mod cache;
 mod cancel;
 mod config;

@@ -7,9 +7,10 @@ const MAY: &[(&str, &[&str])] = &[
     ("harmonix-ipc", &[]),
     ("harmonixctl", &["harmonix-ipc"]),
     ("harmonix-engine", &[]),
+    ("harmonix-analysis", &[]),
     ("harmonix-spectral", &["harmonix-engine"]),
     ("harmonix-htdemucs", &["harmonix-engine"]),
-    ("harmonixd", &["harmonix-ipc", "harmonix-engine"]),
+    ("harmonixd", &["harmonix-ipc", "harmonix-analysis", "harmonix-engine"]),
     ("harmonix-worker", &["harmonix-engine", "harmonix-spectral", "harmonix-htdemucs"]),
 ];
 

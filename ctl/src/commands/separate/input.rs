@@ -14,20 +14,20 @@ use crate::{
 
 /// A song to submit.
 #[derive(Debug, Clone)]
-pub(super) struct Input {
+pub(crate) struct Input {
     /// `None` is standard input.
     path: Option<PathBuf>,
     /// Its file name.
     name: OsString,
     /// For people: the path as it was given.
-    pub(super) label: String,
+    pub(crate) label: String,
     /// What its stems' names begin with.
-    pub(super) base: Base,
+    pub(crate) base: Base,
 }
 
 impl Input {
     /// The songs of a call, in its order.
-    pub(super) fn all(files: &[PathBuf], stdin: &str) -> Vec<Self> {
+    pub(crate) fn all(files: &[PathBuf], stdin: &str) -> Vec<Self> {
         let mut bases = Bases::default();
         let input = |path: &PathBuf| {
             let is_stdin = path == Path::new("-");
@@ -44,12 +44,12 @@ impl Input {
     }
 
     /// Its name as the daemon is told.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.name.to_string_lossy().into_owned()
     }
 
     /// Opens it; its size if that is known.
-    pub(super) fn open(&self) -> Result<(Box<dyn Read>, Option<u64>), Failure> {
+    pub(crate) fn open(&self) -> Result<(Box<dyn Read>, Option<u64>), Failure> {
         let Some(path) = &self.path else { return Ok((Box::new(io::stdin().lock()), None)) };
         let opened = File::open(path).and_then(|file| {
             let metadata = file.metadata()?;

@@ -1,9 +1,9 @@
 //! `harmonixctl separate`.
 
-mod input;
+pub(crate) mod input;
 mod report;
 mod session;
-mod submit;
+pub(crate) mod submit;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +13,7 @@ use std::{
 };
 
 use clap::builder::NonEmptyStringValueParser;
-use harmonix_ipc::{Device, ErrorKind, Format, JobOptions, Mode, Precision, Priority, Quality};
+use harmonix_ipc::{Analyze, Device, ErrorKind, Format, JobOptions, Mode, Precision, Priority, Quality};
 
 use crate::{context::Context, failure::Failure, handover, values};
 
@@ -66,6 +66,9 @@ pub(crate) struct Args {
     /// Which of the waiting jobs goes first
     #[arg(long, default_value = "normal", value_parser = values::priority())]
     priority: Priority,
+    /// Do not look for tempo, key and the rest
+    #[arg(long)]
+    skip_analysis: bool,
     /// Compute anew, even what was computed before and is still there
     #[arg(long)]
     fresh: bool,
@@ -122,6 +125,7 @@ impl Args {
             overlap: self.overlap,
             seed: self.seed,
             precision: self.precision,
+            analysis: if self.skip_analysis { Analyze::Without } else { Analyze::With },
             fresh: self.fresh,
             priority: self.priority,
         }

@@ -6,7 +6,7 @@ use harmonix_ipc::Job;
 use serde_json::{Value, json};
 
 use super::{Args, input::Input, session::Fate};
-use crate::{context::Context, several::Several, text};
+use crate::{commands::analyze, context::Context, several::Several, text};
 
 /// A song's stems are here: says so to people.
 pub(super) fn job(ctx: &Context, args: &Args, input: &Input, job: &Job) {
@@ -24,6 +24,9 @@ pub(super) fn job(ctx: &Context, args: &Args, input: &Input, job: &Job) {
     {
         let format = format!("{}/{}, {} Hz", probe.container, probe.codec, probe.sample_rate);
         ctx.out.say(format_args!("  input: {format}, {} channels, {:.1} s", probe.channels, probe.duration));
+    }
+    for [label, fact] in analyze::facts(job).into_iter().filter(|[label, _]| label != "sections") {
+        ctx.out.say(format_args!("  {label}: {fact}"));
     }
     for event in &job.events {
         ctx.out.say(format_args!("  note: {}", event.message));

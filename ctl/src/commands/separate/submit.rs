@@ -26,7 +26,7 @@ pub(super) fn all(ctx: &Context, inputs: &[Input], options: &JobOptions, tell: &
 }
 
 /// Submits a song; while the daemon is full of jobs of this call, until one of them has ended.
-fn one(ctx: &Context, input: &Input, options: &JobOptions) -> Result<Job, Failure> {
+pub(crate) fn one(ctx: &Context, input: &Input, options: &JobOptions) -> Result<Job, Failure> {
     let (mut song, size) = input.open()?;
     let mut wait = FIRST_WAIT;
     loop {

@@ -1,5 +1,5 @@
 use clap::Parser;
-use harmonix_ipc::{Device, Format, JobOptions, Mode, Precision, Priority, Quality};
+use harmonix_ipc::{Analyze, Device, Format, JobOptions, Mode, Precision, Priority, Quality};
 
 use super::Args;
 use crate::cli::{Cli, Verb};
@@ -43,6 +43,7 @@ fn every_flag_changes_the_request() {
         (&["--overlap", "0.5"], JobOptions { overlap: Some(0.5), ..default() }),
         (&["--seed", "7"], JobOptions { seed: 7, ..default() }),
         (&["--priority", "high"], JobOptions { priority: Priority::High, ..default() }),
+        (&["--skip-analysis"], JobOptions { analysis: Analyze::Without, ..default() }),
         (&["--fresh"], JobOptions { fresh: true, ..default() }),
         (&["--precision", "fast"], JobOptions { precision: Precision::Fast, ..default() }),
     ];

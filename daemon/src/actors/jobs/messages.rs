@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use actix::{ActorFutureExt, Context, Handler, Message, MessageResult, ResponseActFuture, WrapFuture};
+use actix::{
+    ActorFutureExt, Context, Handler, Message, MessageResult, ResponseActFuture, ResponseFuture, WrapFuture,
+};
 use harmonix_ipc::{
     Error, ErrorKind, Event, FileHead, Job, JobId, JobList, JobOptions, JobState, ListJobs, Result,
 };
@@ -12,8 +14,8 @@ use super::{JobsActor, ends::End, not_found};
 use crate::{
     actors::Ping,
     caller::Caller,
+    folders::ANALYSIS,
     job::{Record, Resolved, effective, new_id, now, request_key, resolve},
-    manifest::MANIFEST,
     models::{ModelStore, digests},
     store::Write,
 };
@@ -228,10 +230,20 @@ impl Handler<List> for JobsActor {
 }
 
 impl Handler<Get> for JobsActor {
-    type Result = Result<Job>;
+    type Result = ResponseFuture<Result<Job>>;
 
     fn handle(&mut self, Get(caller, id): Get, _: &mut Self::Context) -> Self::Result {
-        Ok(self.seen(caller, &id)?.job.clone())
+        let job = self.seen(caller, &id).map(|record| record.job.clone());
+        let file = self.parts.folders.job(&id).analysis();
+        Box::pin(async move {
+            let mut job = job?;
+            if job.analysis.is_some()
+                && let Ok(whole) = tokio::fs::read(file).await
+            {
+                job.analysis = serde_json::from_slice(&whole).ok().or(job.analysis);
+            }
+            Ok(job)
+        })
     }
 }
 
@@ -298,12 +310,15 @@ impl Handler<Locate> for JobsActor {
                 format!("job {id} is {}: it has no outputs", job.state),
             ));
         }
-        let name =
-            if output == "manifest" { Some(MANIFEST.to_owned()) } else { job.stems.get(&output).cloned() };
+        let name = match output.as_str() {
+            "manifest" => job.manifest.clone(),
+            "analysis" => job.analysis.as_ref().map(|_| ANALYSIS.to_owned()),
+            stem => job.stems.get(stem).cloned(),
+        };
         let name = name.ok_or_else(|| {
             let names = job.stems.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
             Error::new(ErrorKind::NotFound, "the job has no such output")
-                .hint(format!("one of {names}, manifest"))
+                .hint(format!("one of {names}, manifest, analysis"))
         })?;
         let path = self.parts.folders.job(&id).out().join(&name);
         let meta = std::fs::metadata(&path)

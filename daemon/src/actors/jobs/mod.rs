@@ -20,6 +20,7 @@ pub use messages::*;
 use self::{ends::Ends, holds::Holds, watchers::Watchers};
 use super::{
     Running, Slot, Stages,
+    analyzer::AnalyzerActor,
     export::ExportActor,
     ingest::IngestActor,
     library::{Commit, LibraryActor, Scan},
@@ -40,6 +41,8 @@ pub struct Parts {
     pub library: Slot<LibraryActor>,
     /// Decodes.
     pub ingest: Slot<IngestActor>,
+    /// Analyses.
+    pub analyzer: Slot<AnalyzerActor>,
     /// Separates.
     pub separator: Slot<GpuSeparatorActor>,
     /// Encodes.

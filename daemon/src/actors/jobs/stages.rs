@@ -8,9 +8,9 @@ use harmonix_ipc::{Error, ErrorKind, Event, FileState, JobId, JobState, Result};
 
 use super::{JobsActor, Parts};
 use crate::{
-    actors::{Running, compute, export::Export, ingest::Ingest, separator::Separate},
+    actors::{Running, analyzer::Analyse, compute, export::Export, ingest::Ingest, separator::Separate},
     audio::Ingested,
-    folders::JobFolder,
+    folders::{ANALYSIS, JobFolder},
     job::{Outcome, Record, Resolved, Separated, Step, apply, now, stems_key},
     models::digests,
     reuse,
@@ -167,7 +167,8 @@ async fn reused(parts: &Parts, twin: Option<Record>, record: &Record, folder: &J
     let twin = twin?;
     let (from, to) = (parts.folders.job(&twin.job.id), folder.clone());
     let (old, new) = (twin.job.id.clone(), record.job.id.clone());
-    let files: Vec<_> = twin.job.stems.values().cloned().collect();
+    let analysis = folder_has_analysis(&twin).then(|| ANALYSIS.to_owned());
+    let files: Vec<_> = twin.job.stems.values().cloned().chain(analysis).collect();
     match compute(move || reuse::outputs(&from, &old, &to, &new, &files)).await {
         Ok(true) => Some(Outcome::Reused(Box::new(twin))),
         Ok(false) => None,
@@ -176,6 +177,10 @@ async fn reused(parts: &Parts, twin: Option<Record>, record: &Record, folder: &J
             None
         }
     }
+}
+
+fn folder_has_analysis(record: &Record) -> bool {
+    record.job.analysis.as_ref().is_some_and(|analysis| analysis.get("error").is_none())
 }
 
 /// Runs a stage to its end.
@@ -195,6 +200,15 @@ async fn run(
             let (preview, normalize) = (options.preview, options.normalize);
             let ingested = parts.ingest.run(Ingest { running, folder, name, preview, normalize }).await??;
             Ok(Outcome::Ingested(Box::new(ingested)))
+        }
+        Step::Analyze => {
+            let ingested = ingested.ok_or_else(missing)?;
+            let analysis = parts.analyzer.run(Analyse { running, folder, ingested }).await?;
+            // a stage that was stopped has not failed
+            match analysis {
+                Err(error) if error.kind == ErrorKind::Cancelled => Err(error),
+                analysis => Ok(Outcome::Analysed(analysis)),
+            }
         }
         Step::Separate => {
             let ingested = ingested.ok_or_else(missing)?;
