@@ -1,5 +1,6 @@
 //! Records that survive crashes and power cuts.
 
+mod caught;
 mod sled_store;
 
 use harmonix_ipc::Result;
@@ -21,10 +22,10 @@ pub trait Store: Send {
     fn commit(&mut self, batch: &[Write]) -> Result<()>;
 
     /// The record of that key.
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
+    fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>>;
 
     /// Every record whose key begins with `prefix`, in order of the keys.
-    fn scan(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>>;
+    fn scan(&mut self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>>;
 }
 
 #[cfg(test)]
@@ -40,7 +41,7 @@ mod tests {
             store.commit(&[put("job/b", "2"), put("job/a", "1"), put("user/a", "3")]).unwrap();
             store.commit(&[put("job/a", "4"), Write::Delete("job/none".into())]).unwrap();
         }
-        let store = SledStore::open(dir.path()).unwrap();
+        let mut store = SledStore::open(dir.path()).unwrap();
         assert_eq!(
             store.scan("job/").unwrap(),
             [("job/a".into(), b"4".to_vec()), ("job/b".into(), b"2".to_vec())]
