@@ -28,7 +28,7 @@ pub(crate) struct Case {
 /// The files of a job, by name.
 pub(crate) type Outputs = BTreeMap<String, Vec<u8>>;
 
-/// Songs from a third of a second to three segments, at different rates, formats and settings.
+/// Songs from a third of a second to two segments, at different rates, formats and settings.
 pub(crate) fn all() -> Vec<Case> {
     let piece = |seconds: f64| synth::song(seconds, 7).mixture();
     let tone = |rate, channels, seconds| {
@@ -43,17 +43,16 @@ pub(crate) fn all() -> Vec<Case> {
         let name = format!("case-{}.wav", cases.len());
         cases.push(Case { name, bytes: wav(&song, sample, &Tags::default()), options, weight });
     };
-    add(6, piece(0.3), i16, draft(Format::Flac16));
-    add(4, tone(22_050, 1, 1.0), i24, draft(Format::Wav24));
-    add(3, tone(48_000, 2, 2.0), f32, draft(Format::Wav32f));
-    add(3, piece(6.0), i16, JobOptions { mode: Mode::Karaoke, ..draft(Format::Flac24) });
-    add(3, tone(96_000, 1, 1.5), f32, JobOptions { normalize: true, ..draft(Format::Flac24) });
-    add(2, tone(8_000, 2, 12.0), i16, JobOptions { raw: true, ..draft(Format::Wav16) });
+    add(8, piece(0.3), i16, draft(Format::Flac16));
+    add(4, tone(22_050, 1, 0.7), i24, draft(Format::Wav24));
+    add(3, tone(48_000, 2, 0.8), f32, draft(Format::Wav32f));
+    add(3, piece(1.5), i16, JobOptions { mode: Mode::Karaoke, ..draft(Format::Flac24) });
+    add(3, tone(96_000, 1, 0.6), f32, JobOptions { normalize: true, ..draft(Format::Flac24) });
+    add(2, tone(8_000, 2, 3.0), i16, JobOptions { raw: true, ..draft(Format::Wav16) });
     let some = Some(vec!["drums".into(), "vocals".into()]);
-    add(2, piece(3.0), i24, JobOptions { stems: some, ..draft(Format::Flac16) });
-    // three segments: there are checkpoints to go on from
-    add(1, tone(11_025, 1, 55.0), i16, draft(Format::Flac16));
-    add(1, tone(11_025, 1, 40.0), i16, JobOptions { preview: true, ..draft(Format::Flac16) });
+    add(2, piece(1.0), i24, JobOptions { stems: some, ..draft(Format::Flac16) });
+    // two segments: there is a checkpoint to go on from
+    add(1, tone(8_000, 1, 40.0), i16, JobOptions { preview: true, ..draft(Format::Flac16) });
     cases
 }
 

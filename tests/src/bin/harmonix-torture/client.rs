@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Active jobs above which nobody submits.
-const BACKLOG: usize = 10;
+const BACKLOG: usize = 6;
 
 /// Events after which a watcher hangs up.
 const EVENTS: usize = 8;
@@ -43,10 +43,10 @@ fn act(world: &World, rng: &mut Rng) -> Told {
     match rng.below(100) {
         0..45 if world.active() < BACKLOG => submit(world, client, rng),
         0..50 => list(world, client),
-        50..60 => cancel(world, client, rng),
-        60..70 => watch(world, client, rng),
-        70..78 => show(world, client, rng),
-        78..94 => fetch(world, client, rng),
+        50..55 => cancel(world, client, rng),
+        55..65 => watch(world, client, rng),
+        65..75 => show(world, client, rng),
+        75..94 => fetch(world, client, rng),
         _ => delete(world, client, rng),
     }
 }
