@@ -1,6 +1,9 @@
 //! Records that survive crashes and power cuts.
 
 mod caught;
+mod database;
+mod reserve;
+mod seal;
 mod sled_store;
 
 use harmonix_ipc::Result;
@@ -48,6 +51,25 @@ mod tests {
         );
         assert_eq!(store.get("user/a").unwrap(), Some(b"3".to_vec()));
         assert_eq!(store.get("user/b").unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_missing_is_missed() {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |value: &str| [Write::Put("job/a".into(), value.into())];
+        SledStore::open(dir.path()).unwrap().commit(&put("1")).unwrap();
+        let older = std::fs::read(dir.path().join("db")).unwrap();
+        SledStore::open(dir.path()).unwrap().commit(&put("2")).unwrap();
+        std::fs::write(dir.path().join("db"), older).unwrap();
+        let error = SledStore::open(dir.path()).map(drop).unwrap_err();
+        assert_eq!(error.causes, ["1 of 2 commits are missing"], "{error:?}");
+        // whoever says so goes on with what is there
+        std::fs::remove_file(dir.path().join("commits")).unwrap();
+        let mut store = SledStore::open(dir.path()).unwrap();
+        assert_eq!(store.get("job/a").unwrap(), Some(b"1".to_vec()));
+        store.commit(&put("3")).unwrap();
+        drop(store);
+        assert_eq!(SledStore::open(dir.path()).unwrap().get("job/a").unwrap(), Some(b"3".to_vec()));
     }
 
     #[test]
