@@ -88,7 +88,7 @@ impl Upload {
                 Ok(Self { jobs, folder, accept, file: File::from_std(file), bytes: 0, limit })
             }
             Err(error) => {
-                jobs.addr().do_send(Release);
+                jobs.tell(Release);
                 let _ = folder.remove();
                 Err(error)
             }
@@ -137,7 +137,7 @@ impl Upload {
 impl Drop for Upload {
     fn drop(&mut self) {
         if self.accept.take().is_some() {
-            self.jobs.addr().do_send(Release);
+            self.jobs.tell(Release);
             if let Err(error) = self.folder.remove() {
                 tracing::warn!(%error, "an upload that was given up cannot be removed");
             }
