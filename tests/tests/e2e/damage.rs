@@ -39,7 +39,8 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 
 /// Flips bits of what is not zero, cuts the file off, or removes it. Says what was done.
 fn damage(store: &Path, rng: &mut Rng) -> String {
-    let all: Vec<_> = files(store).into_iter().filter(|file| fs::metadata(file).unwrap().len() > 0).collect();
+    let written = |file: &PathBuf| fs::read(file).unwrap().iter().any(|byte| *byte != 0);
+    let all: Vec<_> = files(store).into_iter().filter(written).collect();
     let file = &all[rng.below(all.len())];
     let name = file.strip_prefix(store).unwrap().display();
     let mut bytes = fs::read(file).unwrap();

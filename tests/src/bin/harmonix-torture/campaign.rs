@@ -46,17 +46,21 @@ pub(crate) struct Flags {
 
 /// Kills the daemon and its worker.
 pub(crate) fn kills(flags: &Flags) -> Told {
-    campaign(flags, Setup::new().start(), None)
+    campaign(flags, None, Setup::new().start())
 }
 
 /// Cuts the power.
 pub(crate) fn power(flags: &Flags) -> Told {
-    let disk = Disk::image(DISK).inspect_err(|_| std::process::exit(i32::from(crate::NOT_HERE)))?;
+    let disk = Disk::image(DISK).inspect_err(|why| {
+        crate::namespace::not_here(why);
+        std::process::exit(i32::from(crate::NOT_HERE));
+    })?;
     let daemon = Setup::new().state(disk.path().join("state")).start();
-    campaign(flags, daemon, Some(disk))
+    campaign(flags, Some(disk), daemon)
 }
 
-fn campaign(flags: &Flags, mut daemon: Daemon, mut disk: Option<Disk>) -> Told {
+// the daemon comes after its disk, so that it is dropped before it
+fn campaign(flags: &Flags, mut disk: Option<Disk>, mut daemon: Daemon) -> Told {
     let began = Instant::now();
     let cases = cases::all();
     let expected = cases::undisturbed(&cases)?;
