@@ -8,10 +8,13 @@ use std::{
 };
 
 use harmonix_ipc::{Format, Job, JobState};
-use harmonix_tests::harness::{Daemon, Setup};
+use harmonix_tests::{
+    fixtures::{SampleFormat, Tags, wav},
+    harness::{Daemon, Setup},
+};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{blip, draft, long_song};
+use crate::support::{blip, draft, noise};
 
 fn digests(job: &Job) -> Vec<(String, String)> {
     assert_eq!(job.state, JobState::Completed, "{:?}", job.error);
@@ -22,9 +25,14 @@ fn signal(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
 }
 
+/// Three segments, so that there is a checkpoint on the way.
+fn song() -> Vec<u8> {
+    wav(&noise(8_000, 1, 50.0), SampleFormat::I16, &Tags::default())
+}
+
 /// A job in the middle of its separation, with its worker.
 fn separating(daemon: &Daemon) -> (Job, u32) {
-    let job = daemon.submit("x.wav", long_song(), draft(Format::Flac16)).unwrap();
+    let job = daemon.submit("x.wav", &song(), draft(Format::Flac16)).unwrap();
     daemon.until(&job.id, |job| job.state == JobState::Separating && job.progress >= 0.4);
     (job, daemon.worker())
 }
@@ -33,7 +41,7 @@ fn separating(daemon: &Daemon) -> (Job, u32) {
 #[test]
 fn a_worker_that_stands_still_is_replaced() {
     let daemon = Setup::new().config("worker.stall = 2.0").start();
-    let job = daemon.submit("x.wav", long_song(), draft(Format::Flac16)).unwrap();
+    let job = daemon.submit("x.wav", &song(), draft(Format::Flac16)).unwrap();
     let expected = digests(&daemon.finished(&job.id));
     let (job, worker) = separating(&daemon);
     signal(worker, Signal::STOP);
@@ -48,7 +56,7 @@ fn a_worker_that_stands_still_is_replaced() {
 #[test]
 fn a_worker_that_stands_still_for_a_while_goes_on() {
     let daemon = Setup::new().config("worker.stall = 60.0").start();
-    let job = daemon.submit("x.wav", long_song(), draft(Format::Flac16)).unwrap();
+    let job = daemon.submit("x.wav", &song(), draft(Format::Flac16)).unwrap();
     let expected = digests(&daemon.finished(&job.id));
     let (job, worker) = separating(&daemon);
     signal(worker, Signal::STOP);
@@ -90,7 +98,7 @@ fn jobs_do_not_care_for_jumps_of_the_clock() {
         .env("FAKETIME_NO_CACHE", "1")
         .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
         .start();
-    let job = daemon.submit("x.wav", long_song(), draft(Format::Flac16)).unwrap();
+    let job = daemon.submit("x.wav", &song(), draft(Format::Flac16)).unwrap();
     let undisturbed = daemon.finished(&job.id);
     let expected = digests(&undisturbed);
 

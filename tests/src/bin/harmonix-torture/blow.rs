@@ -82,6 +82,7 @@ pub(crate) fn strike(world: &World, daemon: &mut Daemon, disk: Option<&Disk>, bl
         return Ok(false);
     }
     if let (Blow::Power, Some(disk)) = (blow, disk) {
+        world.dark.store(true, Relaxed);
         disk.cut()?;
     }
     if blow != Blow::Worker {

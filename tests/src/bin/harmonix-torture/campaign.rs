@@ -109,6 +109,7 @@ fn rounds(flags: &Flags, world: &World, daemon: &mut Daemon, mut disk: Option<&m
             count(&mut world.figures().blows, blow.name());
         }
         let alone = world.gate.write().unwrap_or_else(PoisonError::into_inner);
+        world.dark.store(false, Relaxed);
         if blow != Blow::Worker {
             if let Some(disk) = disk.as_deref_mut() {
                 disk.power_on()?;

@@ -34,18 +34,18 @@ pub(crate) fn live(world: &World, mut rng: Rng) {
         if let Err(story) = told {
             world.tell(story);
         }
-        thread::sleep(Duration::from_secs_f64(rng.range(0.001, 0.04)));
+        thread::sleep(Duration::from_secs_f64(rng.range(0.002, 0.08)));
     }
 }
 
 fn act(world: &World, rng: &mut Rng) -> Told {
     let Ok(client) = Client::connect(&world.socket) else { return Ok(()) };
     match rng.below(100) {
-        0..45 if world.active() < BACKLOG => submit(world, client, rng),
-        0..50 => list(world, client),
-        50..55 => cancel(world, client, rng),
-        55..65 => watch(world, client, rng),
-        65..75 => show(world, client, rng),
+        0..50 if world.active() < BACKLOG => submit(world, client, rng),
+        0..55 => list(world, client),
+        55..57 => cancel(world, client, rng),
+        57..66 => watch(world, client, rng),
+        66..75 => show(world, client, rng),
         75..94 => fetch(world, client, rng),
         _ => delete(world, client, rng),
     }
@@ -72,18 +72,14 @@ fn submit(world: &World, mut client: Client, rng: &mut Rng) -> Told {
             Ok(())
         }
         Err(ClientError::Refused(error)) if error.kind == ErrorKind::Busy => Ok(()),
-        Err(ClientError::Refused(error)) if lost_its_disk(&error) => Ok(()),
+        // what a daemon says between the power cut and its own end
+        Err(ClientError::Refused(_)) if world.dark.load(Relaxed) => Ok(()),
         Err(ClientError::Refused(error)) => Err(format!("{} is refused: {error:?}", case.name)),
         Err(_) => {
             world.figures().uploads_broken += 1;
             Ok(())
         }
     }
-}
-
-/// What a daemon says between the power cut and its own end.
-fn lost_its_disk(error: &harmonix_ipc::Error) -> bool {
-    error.kind == ErrorKind::Internal && error.causes.iter().any(|cause| cause.contains("os error 5"))
 }
 
 fn list(world: &World, mut client: Client) -> Told {
@@ -200,7 +196,7 @@ fn fetch(world: &World, mut client: Client, rng: &mut Rng) -> Told {
             Ok(_) => {}
             Err(ClientError::Refused(error))
                 if world.ledger().get(&id).is_some_and(|entry| entry.delete == Asked::No)
-                    && !lost_its_disk(&error) =>
+                    && !world.dark.load(Relaxed) =>
             {
                 return Err(format!("{output} of completed job {id} is refused: {error:?}"));
             }

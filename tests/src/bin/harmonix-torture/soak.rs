@@ -38,6 +38,9 @@ pub(crate) struct Flags {
     /// Jobs
     #[arg(long, default_value_t = 2000)]
     jobs: usize,
+    /// Ends sooner, after so many seconds
+    #[arg(long, default_value_t = f64::INFINITY)]
+    seconds: f64,
     /// Jobs at once
     #[arg(long, default_value_t = 3)]
     clients: usize,
@@ -75,6 +78,7 @@ struct Soak {
     case: Case,
     expected: Outputs,
     wanted: usize,
+    seconds: f64,
     taken: AtomicUsize,
     done: AtomicUsize,
     began: Instant,
@@ -91,6 +95,7 @@ pub(crate) fn run(flags: &Flags) -> Told {
         case: cases.remove(0),
         expected,
         wanted: flags.jobs,
+        seconds: flags.seconds,
         taken: AtomicUsize::new(0),
         done: AtomicUsize::new(0),
         began: Instant::now(),
@@ -118,7 +123,7 @@ pub(crate) fn run(flags: &Flags) -> Told {
 impl Soak {
     /// One job after another: submitted, followed, fetched, compared, deleted.
     fn live(&self) -> Told {
-        while self.taken.fetch_add(1, Relaxed) < self.wanted {
+        while self.began.elapsed().as_secs_f64() < self.seconds && self.taken.fetch_add(1, Relaxed) < self.wanted {
             self.one()?;
             let done = self.done.fetch_add(1, Relaxed) + 1;
             if done.is_multiple_of((self.wanted / 200).max(10)) {

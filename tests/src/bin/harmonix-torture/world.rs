@@ -30,6 +30,8 @@ pub(crate) struct World {
     pub(crate) gate: RwLock<()>,
     /// The campaign is over.
     pub(crate) over: AtomicBool,
+    /// The power is cut: until the daemon is another one, it may refuse whatever it likes.
+    pub(crate) dark: AtomicBool,
     /// Daemons that were killed.
     pub(crate) daemon_deaths: AtomicUsize,
     /// Workers that were killed.
@@ -49,6 +51,7 @@ impl World {
             expected,
             gate: RwLock::new(()),
             over: AtomicBool::new(false),
+            dark: AtomicBool::new(false),
             daemon_deaths: AtomicUsize::new(0),
             worker_deaths: AtomicUsize::new(0),
             ledger: Mutex::default(),
