@@ -4,9 +4,13 @@ SONG ?=
 DATA ?=
 EVAL ?=
 OUT ?= demo-out
+ROUNDS ?= 100
+SEED ?= 1
+JOBS ?= 10000
+PLOT ?= soak.png
 CARGO := cargo
 
-.PHONY: demo test lint fmt bench eval build setup man reference
+.PHONY: demo test lint fmt bench eval build setup man reference torture powercut diskfull soak
 
 demo: setup ## Separate a song (SONG=path) through a daemon in a private folder; stems and a picture land in demo-out/
 	$(CARGO) build --release --workspace --bins
@@ -47,3 +51,19 @@ man: build ## Man pages and shell completions in target/man and target/completio
 reference: setup ## The reference implementation in Python, for `make bench` (5 GB; HARMONIX_REFERENCE=~/.cache/harmonix/reference/bin/python)
 	test -x "$${XDG_CACHE_HOME:-$$HOME/.cache}/harmonix/reference/bin/python" || python3 -m venv "$${XDG_CACHE_HOME:-$$HOME/.cache}/harmonix/reference"
 	"$${XDG_CACHE_HOME:-$$HOME/.cache}/harmonix/reference/bin/pip" install --quiet torch==2.13.0 demucs==4.1.0 soundfile
+
+torture: setup ## kill -9 at random under clients that do everything at random: make torture ROUNDS=1000 SEED=1
+	$(CARGO) build --workspace --bins
+	$${CARGO_TARGET_DIR:-target}/debug/harmonix-torture kill --rounds $(ROUNDS) --seed $(SEED)
+
+powercut: setup ## The same with power cuts (needs root): make powercut ROUNDS=100
+	$(CARGO) build --workspace --bins
+	$${CARGO_TARGET_DIR:-target}/debug/harmonix-torture power --rounds $(ROUNDS) --seed $(SEED)
+
+diskfull: setup ## A full disk in every stage and at every page (needs root)
+	$(CARGO) build --workspace --bins
+	$${CARGO_TARGET_DIR:-target}/debug/harmonix-torture full
+
+soak: setup ## Thousands of small jobs through one daemon, with a picture: make soak JOBS=10000 PLOT=soak.png
+	$(CARGO) build --release --workspace --bins
+	$${CARGO_TARGET_DIR:-target}/release/harmonix-torture soak --jobs $(JOBS) --plot $(PLOT)

@@ -97,7 +97,7 @@ impl Upload {
                 })
             }
             Err(error) => {
-                jobs.addr().do_send(Release);
+                jobs.tell(Release);
                 let _ = folder.remove();
                 Err(error)
             }
@@ -149,7 +149,7 @@ impl Upload {
 impl Drop for Upload {
     fn drop(&mut self) {
         if self.accept.take().is_some() {
-            self.jobs.addr().do_send(Release);
+            self.jobs.tell(Release);
             if let Err(error) = self.folder.remove() {
                 tracing::warn!(%error, "an upload that was given up cannot be removed");
             }

@@ -60,6 +60,20 @@ impl<A: Actor<Context = Context<A>>> Slot<A> {
         self.0.addr.borrow().clone()
     }
 
+    /// Sends a message to the actor if it lives. One that was built anew would know nothing of what it is about.
+    pub fn tell<M>(&self, message: M)
+    where
+        M: Message + Send + 'static,
+        M::Result: Send,
+        A: Handler<M>,
+        Context<A>: ToEnvelope<A, M>,
+    {
+        let addr = self.0.addr.borrow();
+        if addr.connected() {
+            addr.do_send(message);
+        }
+    }
+
     /// Sends a message and waits for its answer: `busy` when none comes in time, `internal` when the actor dies
     /// over it.
     pub async fn call<M>(&self, message: M) -> Result<M::Result>

@@ -98,6 +98,9 @@ fn random_worlds_never_exceed_the_capacity_and_never_stall() {
             export: 1 + random(2) as usize,
         };
         let mut jobs: Vec<_> = (0..random(12)).map(|seq| record(seq, &format!("j{seq:02}"))).collect();
+        for job in &mut jobs {
+            job.job.options.analysis = if random(2) == 0 { Analyze::With } else { Analyze::Without };
+        }
         let mut running: BTreeMap<JobId, Step> = BTreeMap::new();
         let mut turns = Turns::default();
         let mut left = 0;
@@ -109,6 +112,7 @@ fn random_worlds_never_exceed_the_capacity_and_never_stall() {
             let busy = |step| running.values().filter(|s| **s == step).count();
             assert!(
                 busy(Step::Ingest) <= capacity.ingest
+                    && busy(Step::Analyze) <= capacity.ingest
                     && busy(Step::Separate) <= 1
                     && busy(Step::Export) <= capacity.export
             );
@@ -126,6 +130,7 @@ fn random_worlds_never_exceed_the_capacity_and_never_stall() {
                 (0, _) => job.job.state = JobState::Failed,
                 (1, _) => {}
                 (_, Step::Ingest) => job.ingested = Some(ingested()),
+                (_, Step::Analyze) => job.job.analysis = Some(serde_json::json!({})),
                 (_, Step::Separate) => job.separated = Some(separated()),
                 (_, Step::Export) => job.job.state = JobState::Completed,
             }

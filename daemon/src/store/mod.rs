@@ -1,5 +1,9 @@
 //! Records that survive crashes and power cuts.
 
+mod caught;
+mod database;
+mod reserve;
+mod seal;
 mod sled_store;
 
 use harmonix_ipc::Result;
@@ -21,10 +25,10 @@ pub trait Store: Send {
     fn commit(&mut self, batch: &[Write]) -> Result<()>;
 
     /// The record of that key.
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
+    fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>>;
 
     /// Every record whose key begins with `prefix`, in order of the keys.
-    fn scan(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>>;
+    fn scan(&mut self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>>;
 }
 
 #[cfg(test)]
@@ -40,13 +44,32 @@ mod tests {
             store.commit(&[put("job/b", "2"), put("job/a", "1"), put("user/a", "3")]).unwrap();
             store.commit(&[put("job/a", "4"), Write::Delete("job/none".into())]).unwrap();
         }
-        let store = SledStore::open(dir.path()).unwrap();
+        let mut store = SledStore::open(dir.path()).unwrap();
         assert_eq!(
             store.scan("job/").unwrap(),
             [("job/a".into(), b"4".to_vec()), ("job/b".into(), b"2".to_vec())]
         );
         assert_eq!(store.get("user/a").unwrap(), Some(b"3".to_vec()));
         assert_eq!(store.get("user/b").unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_missing_is_missed() {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |value: &str| [Write::Put("job/a".into(), value.into())];
+        SledStore::open(dir.path()).unwrap().commit(&put("1")).unwrap();
+        let older = std::fs::read(dir.path().join("db")).unwrap();
+        SledStore::open(dir.path()).unwrap().commit(&put("2")).unwrap();
+        std::fs::write(dir.path().join("db"), older).unwrap();
+        let error = SledStore::open(dir.path()).map(drop).unwrap_err();
+        assert_eq!(error.causes, ["1 of 2 commits are missing"], "{error:?}");
+        // whoever says so goes on with what is there
+        std::fs::remove_file(dir.path().join("commits")).unwrap();
+        let mut store = SledStore::open(dir.path()).unwrap();
+        assert_eq!(store.get("job/a").unwrap(), Some(b"1".to_vec()));
+        store.commit(&put("3")).unwrap();
+        drop(store);
+        assert_eq!(SledStore::open(dir.path()).unwrap().get("job/a").unwrap(), Some(b"3".to_vec()));
     }
 
     #[test]

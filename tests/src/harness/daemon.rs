@@ -32,6 +32,7 @@ pub fn program(name: &str) -> PathBuf {
 pub struct Setup {
     config: String,
     env: Vec<(String, String)>,
+    state: Option<PathBuf>,
 }
 
 impl Setup {
@@ -55,12 +56,24 @@ impl Setup {
         self
     }
 
+    /// Another state directory than one in a temporary folder, such as one on a file system of its own.
+    #[must_use]
+    pub fn state(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.state = Some(dir.into());
+        self
+    }
+
     /// Starts the daemon and waits until it is ready.
     pub fn start(self) -> Daemon {
-        let dir = tempfile::tempdir().expect("temporary folder");
-        let mut daemon = Daemon { setup: self, dir, child: None, log: Arc::default() };
+        let mut daemon = self.prepare();
         daemon.launch();
         daemon
+    }
+
+    /// The daemon's folders, before it runs.
+    pub fn prepare(self) -> Daemon {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        Daemon { setup: self, dir, child: None, log: Arc::default() }
     }
 }
 
@@ -80,7 +93,7 @@ impl Daemon {
 
     /// Its state directory.
     pub fn state(&self) -> PathBuf {
-        self.dir.path().join("state")
+        self.setup.state.clone().unwrap_or_else(|| self.dir.path().join("state"))
     }
 
     /// Where its models lie.
@@ -119,7 +132,7 @@ impl Daemon {
         command
             .env_remove("HARMONIX_FAULT")
             .env("HARMONIX_CONFIG", config)
-            .env("HARMONIX_STATE_DIR", dir.join("state"))
+            .env("HARMONIX_STATE_DIR", self.state())
             .env("HARMONIX_CACHE_DIR", dir.join("cache"))
             .env("HARMONIX_RUNTIME_DIR", dir.join("run"))
             .env("NO_COLOR", "1")
@@ -129,6 +142,13 @@ impl Daemon {
     }
 
     fn launch(&mut self) {
+        self.try_launch().unwrap_or_else(|why| panic!("{why}"));
+    }
+
+    /// Starts it, after it has ended or for the first time, and gives how long it took until it was ready; else what
+    /// it said.
+    pub fn try_launch(&mut self) -> Result<Duration, String> {
+        let began = Instant::now();
         let mut child = self.command().stderr(Stdio::piped()).spawn().expect("harmonixd");
         let stderr = BufReader::new(child.stderr.take().expect("stderr"));
         let (ready, is_ready) = mpsc::channel();
@@ -142,8 +162,9 @@ impl Daemon {
             }
         });
         self.child = Some(child);
-        if is_ready.recv_timeout(Duration::from_secs(60)).is_err() {
-            panic!("the daemon did not get ready:\n{}", self.log());
+        match is_ready.recv_timeout(Duration::from_secs(60)) {
+            Ok(()) => Ok(began.elapsed()),
+            Err(_) => Err(format!("the daemon did not get ready:\n{}", self.log())),
         }
     }
 
@@ -157,10 +178,15 @@ impl Daemon {
         self.child.take().expect("a running daemon").wait().expect("wait")
     }
 
-    /// `kill -9`, then a new daemon over the same folders.
-    pub fn crash_and_restart(&mut self) {
+    /// `kill -9`.
+    pub fn kill(&mut self) {
         self.signal(Signal::KILL);
         self.wait();
+    }
+
+    /// `kill -9`, then a new daemon over the same folders.
+    pub fn crash_and_restart(&mut self) {
+        self.kill();
         self.launch();
     }
 

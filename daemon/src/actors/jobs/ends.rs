@@ -1,4 +1,5 @@
-//! Ending jobs on request: first the stage, then the files, then the record.
+//! Ending jobs on request: first the stage, then the record, then the files. A crash between the last two leaves a folder
+//! that the next start removes, never a job without its files.
 
 use std::collections::HashMap;
 
@@ -6,8 +7,12 @@ use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use harmonix_ipc::{Error, ErrorKind, Event, JobId, JobState, Result};
 use tokio::sync::oneshot;
 
-use super::{JobsActor, not_found};
-use crate::{actors::compute, store::Write};
+use super::{JobsActor, ended_already, not_found};
+use crate::{
+    actors::{compute, library::Commit},
+    job::Record,
+    store::Write,
+};
 
 /// What is left of a job in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,56 +54,73 @@ impl JobsActor {
             Some(running) => running.cancel(),
             // a stage whose end is being committed comes back to us by itself
             None if self.steps.contains_key(id) => {}
-            None if first => self.remove_files(id, ctx),
+            None if first => self.close(id, ctx),
             None => {}
         }
         done
     }
 
-    /// The stage has ended: removes the files.
-    pub(super) fn remove_files(&mut self, id: &JobId, ctx: &mut Context<Self>) {
-        // from here on nothing starts for this job
-        if let Some(record) = self.places.get(id).and_then(|place| self.records.get_mut(place))
-            && !record.job.state.is_final()
-        {
-            record.finish(JobState::Cancelled, None);
-        }
-        let folder = self.parts.folders.job(id);
-        let id = id.clone();
-        let removed = compute(move || {
-            folder
-                .remove()
-                .map_err(|error| Error::io(ErrorKind::Internal, "cannot remove the job's files", &error))
-        });
-        ctx.spawn(
-            removed.into_actor(self).map(move |removed, actor, ctx| actor.commit_end(&id, removed, ctx)),
-        );
-    }
-
-    fn commit_end(&mut self, id: &JobId, removed: Result<()>, ctx: &mut Context<Self>) {
-        let (Some(record), Some((end, _))) = (self.record(id).cloned(), self.ends.0.get(id)) else {
+    /// The stage has ended: notes the end, and removes the files.
+    pub(super) fn close(&mut self, id: &JobId, ctx: &mut Context<Self>) {
+        let Some((end, _)) = self.ends.0.get(id) else { return };
+        let end = *end;
+        let Some(record) = self.places.get(id).and_then(|place| self.records.get_mut(place)) else {
             return self.answer(id, &Err(not_found(id)));
         };
+        let state = record.job.state;
+        if end == End::Cancel && state.is_final() {
+            // it ended by itself while the request was on its way
+            return self.answer(id, &Err(ended_already(id, state)));
+        }
+        if !state.is_final() {
+            // from here on nothing starts for this job
+            record.finish(JobState::Cancelled, None);
+        }
         let write = match end {
             End::Cancel => Write::Put(record.key(), record.to_bytes()),
             End::Delete => Write::Delete(record.key()),
         };
-        let (id, end) = (id.clone(), *end);
-        self.commit(vec![write], ctx, move |actor, committed, ctx| {
-            if committed.is_ok() {
-                tracing::info!(job = %id, ?end, "job ended on request");
-                match end {
-                    End::Cancel => actor.put(record),
-                    End::Delete => {
-                        actor.records.remove(&record.seq);
-                        actor.places.remove(&id);
-                        actor.watchers.send(record.job.owner, &Event::Removed { id: id.clone() });
-                    }
+        let record = record.clone();
+        let (library, folder) = (self.parts.library.clone(), self.parts.folders.job(id));
+        let closing = async move {
+            let commit =
+                || async { library.call(Commit(vec![write.clone()])).await.and_then(|committed| committed) };
+            let committed = commit().await;
+            compute(move || {
+                folder
+                    .remove()
+                    .map_err(|error| Error::io(ErrorKind::Internal, "cannot remove the job's files", &error))
+            })
+            .await?;
+            // without the files there may be space for what did not fit before
+            if committed.is_err() { commit().await } else { committed }
+        };
+        ctx.spawn(
+            closing.into_actor(self).map(move |closed, actor, ctx| actor.closed(record, end, closed, ctx)),
+        );
+    }
+
+    fn closed(&mut self, record: Record, end: End, closed: Result<()>, ctx: &mut Context<Self>) {
+        let id = record.job.id.clone();
+        // a deletion that was asked for meanwhile has still to be done
+        let more = end == End::Cancel && self.ends.0.get(&id).is_some_and(|(end, _)| *end == End::Delete);
+        if closed.is_ok() {
+            tracing::info!(job = %id, ?end, "job ended on request");
+            match end {
+                End::Cancel => self.put(record),
+                End::Delete => {
+                    self.records.remove(&record.seq);
+                    self.places.remove(&id);
+                    self.watchers.send(record.job.owner, &Event::Removed { id: id.clone() });
                 }
             }
-            actor.answer(&id, &committed.and(removed));
-            actor.schedule(ctx);
-        });
+        }
+        if more && closed.is_ok() {
+            self.close(&id, ctx);
+        } else {
+            self.answer(&id, &closed);
+        }
+        self.schedule(ctx);
     }
 
     fn answer(&mut self, id: &JobId, result: &Result<()>) {

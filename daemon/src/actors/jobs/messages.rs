@@ -10,7 +10,7 @@ use harmonix_ipc::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use super::{JobsActor, ends::End, not_found};
+use super::{JobsActor, ended_already, ends::End, not_found};
 use crate::{
     actors::Ping,
     caller::Caller,
@@ -267,10 +267,7 @@ impl Handler<CancelJob> for JobsActor {
 
     fn handle(&mut self, CancelJob(caller, id): CancelJob, ctx: &mut Self::Context) -> Self::Result {
         let ended = self.seen(caller, &id).and_then(|record| match record.job.state {
-            state if state.is_final() => {
-                Err(Error::new(ErrorKind::Conflict, format!("job {id} is {state} already"))
-                    .hint("`delete` removes it"))
-            }
+            state if state.is_final() => Err(ended_already(&id, state)),
             _ => Ok(()),
         });
         if let Err(error) = ended {

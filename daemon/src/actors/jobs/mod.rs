@@ -12,7 +12,7 @@ mod watchers;
 use std::collections::{BTreeMap, HashMap};
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
-use harmonix_ipc::{Error, ErrorKind, Event, JobId, Result};
+use harmonix_ipc::{Error, ErrorKind, Event, JobId, JobState, Result};
 
 pub use holds::{HoldQueue, IsHeld, PauseJob, PrioritiseJob, ResumeJob};
 pub use messages::*;
@@ -180,10 +180,8 @@ impl JobsActor {
         for id in ids {
             let folder = self.parts.folders.job(&id);
             let removed = match self.record(&id).map(|record| record.job.state) {
-                None | Some(harmonix_ipc::JobState::Failed | harmonix_ipc::JobState::Cancelled) => {
-                    folder.remove()
-                }
-                Some(harmonix_ipc::JobState::Completed) => folder.keep_outputs(),
+                None | Some(JobState::Failed | JobState::Cancelled) => folder.remove(),
+                Some(JobState::Completed) => folder.keep_outputs(),
                 Some(_) => Ok(()),
             };
             if let Err(error) = removed {
@@ -216,6 +214,10 @@ impl Actor for JobsActor {
             }
         }));
     }
+}
+
+fn ended_already(id: &JobId, state: JobState) -> Error {
+    Error::new(ErrorKind::Conflict, format!("job {id} is {state} already")).hint("`delete` removes it")
 }
 
 fn not_found(id: &JobId) -> Error {

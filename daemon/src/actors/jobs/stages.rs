@@ -8,7 +8,10 @@ use harmonix_ipc::{Error, ErrorKind, Event, FileState, JobId, JobState, Result};
 
 use super::{JobsActor, Parts};
 use crate::{
-    actors::{Running, analyzer::Analyse, compute, export::Export, ingest::Ingest, separator::Separate},
+    actors::{
+        Running, analyzer::Analyse, compute, export::Export, ingest::Ingest, library::Commit,
+        separator::Separate,
+    },
     audio::Ingested,
     folders::{ANALYSIS, JobFolder},
     job::{Outcome, Record, Resolved, Separated, Step, apply, now, stems_key},
@@ -56,9 +59,7 @@ impl JobsActor {
         let twin = if step == Step::Ingest { self.twin(&record).cloned() } else { None };
         let stage = async move {
             // that it has begun is on disk first, so that a crash inside it is known afterwards
-            if let Err(error) =
-                parts.library.call(crate::actors::library::Commit(vec![write])).await.and_then(|done| done)
-            {
+            if let Err(error) = parts.library.call(Commit(vec![write])).await.and_then(|done| done) {
                 return Outcome::Failed(error);
             }
             let outcome = match reused(&parts, twin, &record, &folder).await {
@@ -94,7 +95,7 @@ impl JobsActor {
         self.handles.remove(id);
         if self.ends.contains(id) {
             self.steps.remove(id);
-            return self.remove_files(id, ctx);
+            return self.close(id, ctx);
         }
         let Some(mut record) = self.record(id).cloned() else {
             self.steps.remove(id);
@@ -113,25 +114,34 @@ impl JobsActor {
         let write = Write::Put(record.key(), record.to_bytes());
         let id = id.clone();
         self.commit(vec![write], ctx, move |actor, committed, ctx| {
+            let durable = committed.is_ok();
             if let Err(error) = committed {
-                // not durable, so not true: clients see the failure, the next start takes the job up again
+                // not durable, so not true: the job fails instead
                 tracing::error!(job = %id, error = %error, "the end of a stage cannot be stored");
                 record.finish(JobState::Failed, Some(error));
             }
-            actor.taken(record, ctx);
+            actor.taken(record, durable, ctx);
         });
     }
 
-    /// The end of a stage is durable. What is left of its work is removed before anybody is told.
-    fn taken(&mut self, record: Record, ctx: &mut Context<Self>) {
+    /// The end of a stage is known. What is left of its work is removed before anybody is told.
+    fn taken(&mut self, record: Record, durable: bool, ctx: &mut Context<Self>) {
         let (id, state) = (record.job.id.clone(), record.job.state);
         let folder = self.parts.folders.job(&id);
+        let (library, write) = (self.parts.library.clone(), Write::Put(record.key(), record.to_bytes()));
         let clean = async move {
             match state {
                 JobState::Completed => {
                     compute(move || folder.keep_outputs().map_err(|error| leftover(&error))).await
                 }
-                JobState::Failed => compute(move || folder.remove().map_err(|error| leftover(&error))).await,
+                JobState::Failed => {
+                    compute(move || folder.remove().map_err(|error| leftover(&error))).await?;
+                    if durable {
+                        return Ok(());
+                    }
+                    // without the files there may be space for what did not fit before
+                    library.call(Commit(vec![write])).await?
+                }
                 _ => Ok(()),
             }
         };
@@ -143,7 +153,7 @@ impl JobsActor {
             actor.steps.remove(&id);
             actor.put(record);
             if actor.ends.contains(&id) {
-                actor.remove_files(&id, ctx);
+                actor.close(&id, ctx);
             } else if actor.holds.contains_key(&id) {
                 actor.hold(&id, ctx);
             }
