@@ -27,7 +27,7 @@ pub enum Outcome {
     /// The spools of the mixture are durable.
     Ingested(Box<Ingested>),
     /// What could be told of the music, or why that failed.
-    Analysed(Result<serde_json::Value>),
+    Analysed(Result<serde_json::Value, Error>),
     /// The spools of the stems are durable.
     Separated(Box<Separated>),
     /// The outputs are verified and durable.
@@ -97,7 +97,7 @@ fn ingest(record: &mut Record, ingested: Ingested) {
 }
 
 /// A separation goes on without an analysis that failed; where nothing else was asked for, the job fails with it.
-fn analyse(record: &mut Record, analysis: Result<serde_json::Value>) {
+fn analyse(record: &mut Record, analysis: Result<serde_json::Value, Error>) {
     let only = record.job.options.analysis == Analyze::Only;
     match analysis {
         Err(error) if only => return record.finish(JobState::Failed, Some(error)),
