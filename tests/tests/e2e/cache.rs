@@ -6,7 +6,12 @@ use harmonix_tests::{
     harness::{Daemon, Setup},
 };
 
-use crate::support::{self, draft};
+use crate::support;
+
+/// Draft quality in that format; what was computed before will do.
+fn draft(format: Format) -> JobOptions {
+    JobOptions { fresh: false, ..support::draft(format) }
+}
 
 /// Noise of so many seconds.
 fn noise(seconds: f64) -> Vec<u8> {

@@ -36,9 +36,9 @@ pub(crate) fn noise(rate: u32, channels: usize, seconds: f64) -> Signal {
     signal
 }
 
-/// Draft quality in that format.
+/// Draft quality in that format, computed whatever was computed before.
 pub(crate) fn draft(format: Format) -> JobOptions {
-    JobOptions { quality: Quality::Draft, format, ..JobOptions::default() }
+    JobOptions { quality: Quality::Draft, format, fresh: true, ..JobOptions::default() }
 }
 
 /// Decodes every `<name>_<stem>.<ext>` of a folder: stem → signal.

@@ -213,9 +213,13 @@ async fn run(
         }
         Step::Analyze => {
             let ingested = ingested.ok_or_else(missing)?;
-            let analysis = parts.analyzer.run(Analyse { running, folder, ingested }).await?;
             // a stage that was stopped has not failed
-            match analysis {
+            match parts
+                .analyzer
+                .run(Analyse { running, folder, ingested })
+                .await
+                .and_then(|analysis| analysis)
+            {
                 Err(error) if error.kind == ErrorKind::Cancelled => Err(error),
                 analysis => Ok(Outcome::Analysed(analysis)),
             }

@@ -131,7 +131,15 @@ fn submits() {
                 for _ in 0..clients {
                     scope.spawn(|| {
                         for _ in 0..each {
-                            assert!(daemon.submit("x.wav", &song, JobOptions::default()).is_ok());
+                            assert!(
+                                daemon
+                                    .submit(
+                                        "x.wav",
+                                        &song,
+                                        JobOptions { fresh: true, ..JobOptions::default() }
+                                    )
+                                    .is_ok()
+                            );
                         }
                     });
                 }
@@ -145,7 +153,7 @@ fn submits() {
 }
 
 fn draft() -> JobOptions {
-    JobOptions { quality: Quality::Draft, format: Format::Flac16, ..JobOptions::default() }
+    JobOptions { quality: Quality::Draft, format: Format::Flac16, fresh: true, ..JobOptions::default() }
 }
 
 /// From the request to the reply, which comes when the work has stopped and the files are gone.
@@ -169,7 +177,7 @@ fn speed() {
     let length = 180.0;
     let song = wav(&synth::song(length, 3).mixture(), SampleFormat::I24, &Tags::default());
     for quality in Quality::ALL {
-        let options = JobOptions { quality, ..JobOptions::default() };
+        let options = JobOptions { quality, fresh: true, ..JobOptions::default() };
         let mut begun = [0.0; 2];
         let mut taken = 0.0;
         let time = seconds(|| {

@@ -70,8 +70,12 @@ fn many_jobs() {
         let song = wav(&synth::song(2.0, 1).mixture(), SampleFormat::I16, &Tags::default());
         let mut resident = [0.0; 2];
         for at in 0..JOBS {
-            let options =
-                JobOptions { model: Some("htdemucs".into()), format: Format::Wav16, ..JobOptions::default() };
+            let options = JobOptions {
+                model: Some("htdemucs".into()),
+                format: Format::Wav16,
+                fresh: true,
+                ..JobOptions::default()
+            };
             let job = daemon.submit("x.wav", &song, options).map_err(io::Error::other)?;
             let job = daemon.finished(&job.id);
             assert_eq!(job.state, JobState::Completed, "{:?}", job.error);

@@ -145,7 +145,10 @@ fn files(daemon: &Daemon, jobs: &[Job]) -> Told {
         let Some(job) = jobs.iter().find(|job| job.id.0 == id) else {
             return Err(format!("{path} belongs to no job"));
         };
-        let output = |name: &str| job.stems.values().chain(&job.manifest).any(|file| file == name);
+        let output = |name: &str| {
+            job.stems.values().chain(&job.manifest).any(|file| file == name)
+                || (name == "analysis.json" && job.analysis.is_some())
+        };
         let right = match (job.state, rest.split_once('/')) {
             (JobState::Completed, None) => rest.is_empty() || rest == "out",
             (JobState::Completed, Some((folder, name))) => folder == "out" && output(name),

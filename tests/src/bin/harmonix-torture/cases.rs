@@ -36,14 +36,17 @@ pub(crate) fn all() -> Vec<Case> {
         tone.add(&generators::sine(rate, channels, seconds, 220.0, 0.3));
         tone
     };
-    let draft = |format| JobOptions { quality: Quality::Draft, format, ..JobOptions::default() };
+    // the first one may be answered from what was computed before; the others are computed each time
+    let cached = |format| JobOptions { quality: Quality::Draft, format, ..JobOptions::default() };
+    let draft = |format| JobOptions { fresh: true, ..cached(format) };
     let (i16, i24, f32) = (SampleFormat::I16, SampleFormat::I24, SampleFormat::F32);
     let mut cases = Vec::new();
     let mut add = |weight, song: Signal, sample, options| {
         let name = format!("case-{}.wav", cases.len());
         cases.push(Case { name, bytes: wav(&song, sample, &Tags::default()), options, weight });
     };
-    add(8, piece(0.3), i16, draft(Format::Flac16));
+    add(4, piece(0.3), i16, cached(Format::Flac16));
+    add(4, piece(0.4), i16, draft(Format::Flac16));
     add(4, tone(22_050, 1, 0.7), i24, draft(Format::Wav24));
     add(3, tone(48_000, 2, 0.8), f32, draft(Format::Wav32f));
     add(3, piece(1.5), i16, JobOptions { mode: Mode::Karaoke, ..draft(Format::Flac24) });

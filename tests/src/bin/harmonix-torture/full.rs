@@ -102,7 +102,12 @@ fn all(bench: &mut Bench, flags: &Flags) -> Told {
 
 impl Bench {
     fn submit(&self, song: &Song) -> Result<Job, Error> {
-        let options = JobOptions { quality: Quality::Draft, format: Format::Wav24, ..JobOptions::default() };
+        let options = JobOptions {
+            quality: Quality::Draft,
+            format: Format::Wav24,
+            fresh: true,
+            ..JobOptions::default()
+        };
         self.daemon.submit("song.wav", &song.bytes, options)
     }
 
