@@ -123,7 +123,9 @@ pub(crate) fn run(flags: &Flags) -> Told {
 impl Soak {
     /// One job after another: submitted, followed, fetched, compared, deleted.
     fn live(&self) -> Told {
-        while self.began.elapsed().as_secs_f64() < self.seconds && self.taken.fetch_add(1, Relaxed) < self.wanted {
+        while self.began.elapsed().as_secs_f64() < self.seconds
+            && self.taken.fetch_add(1, Relaxed) < self.wanted
+        {
             self.one()?;
             let done = self.done.fetch_add(1, Relaxed) + 1;
             if done.is_multiple_of((self.wanted / 200).max(10)) {
