@@ -118,6 +118,11 @@ impl Daemon {
         self.child.as_ref().expect("a running daemon").id()
     }
 
+    /// Whether it was started and nobody has waited for its end.
+    pub fn is_running(&self) -> bool {
+        self.child.is_some()
+    }
+
     /// What it has logged.
     pub fn log(&self) -> String {
         self.log.lock().expect("log").clone()

@@ -96,11 +96,11 @@ impl JobsActor {
             if committed.is_err() { commit().await } else { committed }
         };
         ctx.spawn(
-            closing.into_actor(self).map(move |closed, actor, ctx| actor.closed(record, end, closed, ctx)),
+            closing.into_actor(self).map(move |closed, actor, ctx| actor.closed(record, end, &closed, ctx)),
         );
     }
 
-    fn closed(&mut self, record: Record, end: End, closed: Result<()>, ctx: &mut Context<Self>) {
+    fn closed(&mut self, record: Record, end: End, closed: &Result<()>, ctx: &mut Context<Self>) {
         let id = record.job.id.clone();
         // a deletion that was asked for meanwhile has still to be done
         let more = end == End::Cancel && self.ends.0.get(&id).is_some_and(|(end, _)| *end == End::Delete);
@@ -118,7 +118,7 @@ impl JobsActor {
         if more && closed.is_ok() {
             self.close(&id, ctx);
         } else {
-            self.answer(&id, &closed);
+            self.answer(&id, closed);
         }
         self.schedule(ctx);
     }

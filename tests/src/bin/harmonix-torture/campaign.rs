@@ -76,7 +76,7 @@ fn campaign(flags: &Flags, mut disk: Option<Disk>, mut daemon: Daemon) -> Told {
         let told = rounds(flags, &world, &mut daemon, disk.as_mut());
         world.over.store(true, Relaxed);
         // the observer hears of the end when its stream breaks off
-        let stopped = stop(&mut daemon);
+        let stopped = if daemon.is_running() { stop(&mut daemon) } else { Ok(()) };
         told.and(stopped)
     });
     world.figures().seconds = began.elapsed().as_secs_f64();

@@ -90,7 +90,7 @@ fn unmount(path: &Path) -> Told {
     loop {
         match run(Command::new("umount").arg(path)) {
             // a process that was killed lets go of its files a little later
-            Err(why) if why.contains("busy") && began.elapsed() < Duration::from_secs(10) => {
+            Err(why) if why.contains("busy") && began.elapsed() < Duration::from_secs(60) => {
                 thread::sleep(Duration::from_millis(5));
             }
             other => return other,

@@ -9,8 +9,8 @@ use std::{
 
 use crate::Told;
 
-/// Longest that a worker may outlive its daemon: the kernel ends it together with the daemon.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest that a worker may outlive its daemon: the kernel ends it together with the daemon, on a busy machine later.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Process ids of the workers that run for the daemon over `state`. Those that have ended and wait for somebody to take
 /// their status do not count.
