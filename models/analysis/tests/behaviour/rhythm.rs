@@ -31,7 +31,7 @@ fn what_has_no_pulse_has_no_tempo() {
     let mut step = vec![0.5; 44_100 * 10];
     step[..44_100].fill(0.0);
     let mut two = silence(10.0);
-    two.splice(..44_100, clicks(1.0, 30.0, 0.2, 0));
+    two[..44_100].copy_from_slice(&clicks(1.0, 30.0, 0.2, 0));
     let cases = [
         ("silence", silence(10.0)),
         ("direct current", vec![0.5; 44_100 * 10]),
