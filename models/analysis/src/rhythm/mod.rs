@@ -5,6 +5,7 @@ mod evidence;
 mod grid;
 mod metre;
 mod odf;
+mod plain;
 mod tempogram;
 mod track;
 mod weights;
@@ -41,6 +42,7 @@ const GIVEN: usize = 5;
 struct Candidate {
     period: f64,
     beats: Vec<f64>,
+    plain: plain::Plain,
     score: f32,
 }
 
@@ -70,9 +72,10 @@ pub(crate) fn tempo(
                 beats: beats.iter().map(|b| b / odf.rate - DELAY).collect(),
                 features: features.to_vec(),
             });
-            found.push(Candidate { period, beats, score });
+            found.push(Candidate { period, plain: plain::judge(&odf, period, &beats), beats, score });
         }
     }
+    plain::decide(&mut found);
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
     seen.liveliness = odf.liveliness;
     seen.periodicity = found.iter().map(|c| tempogram.lag(c.period)).fold(0.0, f32::max);
