@@ -23,8 +23,9 @@ use crate::{
     options::Options,
 };
 
-/// How much later the onset strength peaks than the sound begins, in seconds.
-const DELAY: f64 = 0.008;
+/// How much later the onset strength peaks than the sound begins, in seconds: between the 8 ms of most instruments
+/// and the −4 ms of clicks.
+const DELAY: f64 = 0.005;
 /// Least unevenness of the rises: below it, what there is of them is noise.
 const LIVELY: f32 = 1.0;
 /// Least autocorrelation at the period of a candidate.

@@ -19,6 +19,8 @@ pub(super) struct Plain {
     complete: bool,
     /// They all sound the same.
     alike: bool,
+    /// Every third one sounds the same, and neither every one nor every second.
+    threes: bool,
 }
 
 /// Judges beats `period` frames apart.
@@ -33,24 +35,31 @@ pub(super) fn judge(odf: &Odf, period: f64, beats: &[f64]) -> Plain {
     let covered: f32 = beats.iter().map(near).sum();
     let on = sampled(&odf.all, beats, 0.0, 2.0);
     let present = on.iter().filter(|o| **o > 1.0).count() as f32;
-    let even = |band: &Vec<f32>| {
-        let on = sampled(band, beats, 0.0, 2.0);
+    let bands: Vec<Vec<f32>> = odf.bands.iter().map(|b| sampled(b, beats, 0.0, 2.0)).collect();
+    let change = |distance: usize| {
+        let pairs = bands.iter().flat_map(|b| b.iter().zip(b.iter().skip(distance)));
+        pairs.map(|(a, b)| (a - b).abs()).sum::<f32>() / on.len().saturating_sub(distance).max(1) as f32
+    };
+    let even = |on: &Vec<f32>| {
         let mean = on.iter().sum::<f32>() / on.len().max(1) as f32;
         let variance = on.iter().map(|o| (o - mean).powi(2)).sum::<f32>() / on.len().max(1) as f32;
         mean < SILENT || variance.sqrt() < ALIKE * mean
     };
     Plain {
         complete: covered > COVERED * total && present > PRESENT * on.len() as f32,
-        alike: odf.bands.iter().all(even),
+        alike: bands.iter().all(even),
+        threes: change(3) < 0.5 * change(1).min(change(2)),
     }
 }
 
-/// Where beats are complete, nobody counts faster; where they are alike as well, nobody counts slower.
+/// Where beats are complete, nobody counts faster; where they are alike as well, or come in threes, nobody counts
+/// slower.
 pub(super) fn decide(found: &mut [Candidate]) {
     let Some(slowest) = found.iter().filter(|c| c.plain.complete).map(|c| c.period).reduce(f64::max) else {
         return;
     };
-    let alike = found.iter().any(|c| c.plain.complete && c.plain.alike && c.period > 0.97 * slowest);
+    let counted = |c: &Candidate| c.plain.complete && (c.plain.alike || c.plain.threes);
+    let alike = found.iter().any(|c| counted(c) && c.period > 0.97 * slowest);
     for c in found {
         if c.period < 0.97 * slowest || alike && c.period > 1.03 * slowest {
             c.score -= PENALTY;
