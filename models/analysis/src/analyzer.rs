@@ -154,8 +154,10 @@ impl Feed {
     fn step(&mut self, each: &mut impl FnMut(&[f32])) {
         each(&self.held);
         self.mono.clear();
-        let scale = 1.0 / self.channels as f32;
-        self.mono.extend(self.held.chunks_exact(self.channels).map(|f| f.iter().sum::<f32>() * scale));
+        match self.channels {
+            1 => self.mono.extend_from_slice(&self.held),
+            _ => self.mono.extend(self.held.as_chunks::<2>().0.iter().map(|[l, r]| 0.5 * (l + r))),
+        }
         self.stream.push(&self.mono);
         self.held.clear();
     }

@@ -11,8 +11,8 @@ pub struct Evidence {
     pub spans: Vec<SpanEvidence>,
     /// Mean prominence of peaks, in nepers.
     pub tonal: f32,
-    /// Mean pitch classes of the whole track, not gated.
-    pub pitch_classes: [f32; 12],
+    /// Mean pitch classes of the whole track, not gated: treble and bass.
+    pub pitch_classes: [[f32; 12]; 2],
 }
 
 /// What tempo, beats and bars were found by.
@@ -22,7 +22,7 @@ pub struct RhythmEvidence {
     pub candidates: Vec<CandidateEvidence>,
     /// Deviation of the onset strength over its mean.
     pub liveliness: f32,
-    /// Autocorrelation at the chosen period.
+    /// Largest autocorrelation at the period of a candidate.
     pub periodicity: f32,
     /// Beats, in seconds.
     pub beats: Vec<f64>,
@@ -37,6 +37,8 @@ pub struct RhythmEvidence {
 pub struct CandidateEvidence {
     /// Beats per minute.
     pub bpm: f64,
+    /// Its beats, in seconds.
+    pub beats: Vec<f64>,
     /// Inputs of the model.
     pub features: Vec<f32>,
 }

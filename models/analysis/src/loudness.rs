@@ -111,7 +111,12 @@ impl EnergyMeter {
     }
 
     fn push(&mut self, interleaved: &[f32], whole: bool) {
-        self.sum += interleaved.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>();
+        // lanes side by side: a sum in order would take one after the other
+        let lanes = interleaved.chunks(8).fold([0.0f64; 8], |mut lanes, eight| {
+            lanes.iter_mut().zip(eight).for_each(|(l, s)| *l += f64::from(*s) * f64::from(*s));
+            lanes
+        });
+        self.sum += lanes.iter().sum::<f64>();
         self.count += interleaved.len();
         self.steps += 1;
         // The last window may be short; a rest of less than a step would say nothing.

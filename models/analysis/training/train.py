@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mir_eval
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
@@ -38,6 +39,11 @@ def songs(folders, program, given_tempo):
             for line in out.splitlines():
                 value = json.loads(line)
                 yield truths[Path(value["file"]).stem], value["evidence"]
+
+
+def f_measure(truth, guess):
+    truth, guess = np.array(truth), np.array(guess)
+    return mir_eval.beat.f_measure(truth, guess) if len(truth) and len(guess) else 0.0
 
 
 class Net:
@@ -120,14 +126,15 @@ def octave(args):
     x, group, target, styles = [], [], [], []
     for truth, seen in songs(args.folders, args.analyze, False):
         candidates = seen["rhythm"]["candidates"]
-        off = [abs(c["bpm"] / truth["bpm"] - 1) for c in candidates]
-        if not off or min(off) > 0.04:
-            print("not among the candidates:", truth["style"], truth["bpm"], [round(c["bpm"], 1) for c in candidates])
+        fits = [f_measure(truth["beats"], c["beats"]) - 2 * (abs(c["bpm"] / truth["bpm"] - 1) > 0.04) for c in candidates]
+        if not fits or max(fits) < 0.4:
+            print("not among the candidates:", truth["style"], round(truth["bpm"], 1), max(fits, default=0),
+                  sorted({round(c["bpm"], 1) for c in candidates}))
             continue
         for i, c in enumerate(candidates):
             x.append(c["features"])
             group.append(len(styles))
-            target.append(float(i == int(np.argmin(off))))
+            target.append(float(i == int(np.argmax(fits))))
         styles.append(truth["style"])
     x, group, target = np.array(x), np.array(group), np.array(target)
     mean, scale = standard(x)

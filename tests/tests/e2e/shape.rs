@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, process::Command};
 const MAY: &[(&str, &[&str])] = &[
     ("harmonix-ipc", &[]),
     ("harmonixctl", &["harmonix-ipc"]),
+    ("harmonix-analysis", &[]),
     ("harmonix-engine", &[]),
     ("harmonix-analysis", &[]),
     ("harmonix-spectral", &["harmonix-engine"]),

@@ -20,9 +20,15 @@ const BASS: [f32; 2] = [38.0, 210.0];
 const TREBLE: [f32; 2] = [110.0, 4200.0];
 /// Harmonics that a peak may be, and the weight of each after the one before.
 const HARMONICS: usize = 4;
-const HARMONIC_WEIGHT: f32 = 0.55;
+const HARMONIC_WEIGHT: f32 = 0.65;
+/// Frequency above which no peak counts, in Hz, and the octaves below it over which peaks fade: the higher, the more
+/// are harmonics, and the third one lies a fifth away from what is played.
+const CEILING: f32 = 1400.0;
+const FADE: f32 = 1.5;
 /// Magnitude below which nothing is heard, −76 dBFS.
 const FLOOR: f32 = 1.6e-4;
+/// The same relative to the loudest of the frame: what is far below it is a side lobe or noise.
+const RELATIVE_FLOOR: f32 = 3e-3;
 /// Resolution of the histogram of tunings, in cents.
 const TUNING_STEP: usize = 2;
 /// Where middle C lies in 12-tone equal temperament, in Hz.
@@ -99,9 +105,8 @@ impl Builder {
     fn frame(&mut self, magnitudes: &[f32]) -> ChromaFrame {
         let power = |bins: &[f32]| bins.iter().map(|m| m * m).sum::<f32>();
         let all = power(&magnitudes[1..]);
-        // A tone is a tenth of the loudest or so: what is far below it is a side lobe or noise.
         let loudest = magnitudes.iter().fold(0.0f32, |a, b| a.max(*b));
-        self.finder.find(magnitudes, FLOOR.max(loudest * 3e-3));
+        self.finder.find(magnitudes, FLOOR.max(loudest * RELATIVE_FLOOR));
         let (mut treble, mut bass) = ([0.0; BINS], [0.0; BINS]);
         let mut strongest = [0.0f32; 6];
         for peak in &self.finder.peaks {
@@ -141,8 +146,7 @@ impl Builder {
 
 /// How much a peak counts: whitened, and compressed since no tone should be all of a frame.
 fn strength(peak: Peak) -> f32 {
-    let edge = |octaves: f32| octaves.clamp(0.0, 1.0);
-    let high = edge((TREBLE[1] / peak.frequency).log2());
+    let high = ((CEILING / peak.frequency).log2() / FADE).clamp(0.0, 1.0);
     peak.prominence.sqrt() * high
 }
 

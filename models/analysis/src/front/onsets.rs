@@ -52,8 +52,8 @@ struct Detector {
 impl OnsetFrames {
     /// Frames of a mono stream at `sample_rate`.
     pub(crate) fn new(sample_rate: f32) -> Self {
-        // 46 ms, to the nearest power of two
-        let size = 1usize << (sample_rate * 0.0464).log2().round() as usize;
+        // 46 ms at every rate, or the delay of the onsets would differ; sizes that transform fast
+        let size = ((sample_rate * 0.0464 / 64.0).round() as usize).max(1) * 64;
         let hop = (sample_rate / FRAME_RATE).round().max(1.0) as usize;
         Self {
             spectra: Spectra::new(size, hop),

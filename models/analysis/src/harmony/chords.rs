@@ -62,7 +62,7 @@ impl Harmony {
             rhythm,
             spans: edges.windows(2).map(span).collect(),
             tonal: self.tonal(0, self.frames.len()),
-            pitch_classes: self.mean(0.0, self.duration)[0],
+            pitch_classes: self.mean(0.0, self.duration),
         }
     }
 

@@ -12,10 +12,12 @@ use crate::{
 
 /// Share of the largest pitch class below which one counts as absent.
 const GATE: f32 = 0.2;
+/// Weight of the bass next to the treble: it plays roots.
+const BASS: f32 = 0.4;
 /// What one unit of correlation means as a logarithm of the odds. Fitted, see `training`.
 const SHARPNESS: f32 = 14.0;
 /// Mean prominence of the peaks, in nepers, below which there are no tones.
-const TONAL: f32 = 1.0;
+const TONAL: f32 = 1.45;
 /// Correlation below which no key fits.
 const FITS: f32 = 0.45;
 /// Length and step of the windows in which a change of key is looked for, in seconds.
@@ -70,12 +72,17 @@ impl Harmony {
 
     /// Gated mean pitch classes of frames, the largest 1. `None` where there are no tones.
     fn profile(&self, from: usize, to: usize) -> Option<Pcs> {
-        let mut sum = [0.0; 12];
+        let mut sums = [[0.0; 12]; 2];
         for t in from..to {
-            for (s, p) in sum.iter_mut().zip(&self.treble[t]) {
-                *s += self.weights[t] * p;
+            for (sum, pcs) in sums.iter_mut().zip([&self.treble[t], &self.bass[t]]) {
+                sum.iter_mut().zip(pcs).for_each(|(s, p)| *s += self.weights[t] * p);
             }
         }
+        let [treble, bass] = sums.map(|sum| {
+            let largest = sum.iter().fold(1e-6f32, |a, b| a.max(*b));
+            sum.map(|s| s / largest)
+        });
+        let sum: Pcs = std::array::from_fn(|i| treble[i] + BASS * bass[i]);
         let largest = sum.iter().fold(0.0f32, |a, b| a.max(*b));
         if largest <= 0.0 || self.tonal(from, to) < TONAL {
             return None;
@@ -133,10 +140,9 @@ pub(super) fn viterbi<const N: usize>(scores: &[[f32; N]], change: f32) -> Vec<u
         let best = (0..N).max_by(|a, b| total[*a].total_cmp(&total[*b])).unwrap_or(0);
         let leap = total[best] - change;
         let mut origin = [0u16; N];
-        for state in 0..N {
-            let stay = total[state];
-            origin[state] = if stay >= leap { state } else { best } as u16;
-            total[state] = stay.max(leap) + score[state];
+        for (state, ((total, origin), score)) in total.iter_mut().zip(&mut origin).zip(score).enumerate() {
+            *origin = if *total >= leap { state } else { best } as u16;
+            *total = total.max(leap) + score;
         }
         from.push(origin);
     }

@@ -84,7 +84,7 @@ pub(super) fn octave(
     let thirds = [all(1.0 / 3.0), all(2.0 / 3.0)];
     let quarters = [all(0.25), all(0.75)];
     let strong = on.iter().filter(|o| **o > 1.0).count() as f32 / on.len().max(1) as f32;
-    let values = [
+    [
         octaves,
         octaves * octaves,
         tempogram.lag(period),
@@ -121,8 +121,7 @@ pub(super) fn octave(
         grouped(&treble, 3) + grouped(&bass, 3),
         grouped(&on_bands[0], 3),
         strong,
-    ];
-    values
+    ]
 }
 
 /// What is known of each beat: onsets on it and halfway to the next, changes of harmony, thirds.

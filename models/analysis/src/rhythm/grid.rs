@@ -7,6 +7,8 @@ const CAUCHY: f64 = 0.012;
 /// Largest median distance of the beats from the line for a stable tempo, in seconds and as a share of the period.
 const STABLE: f64 = 0.012;
 const STABLE_SHARE: f64 = 0.035;
+/// How far before the first onset a beat may lie, in periods.
+const EARLY: f64 = 0.08;
 /// Beats to either side that the tempo at a beat is taken from.
 const AROUND: usize = 8;
 
@@ -66,8 +68,9 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
-    /// From beats in seconds as they were tracked. `period` is their nominal distance.
-    pub(crate) fn new(tracked: &[f64], period: f64) -> Option<Self> {
+    /// From beats in seconds as they were tracked. `period` is their nominal distance, `extent` the time of the
+    /// first and of the last onset, to which a stable grid is drawn out.
+    pub(crate) fn new(tracked: &[f64], period: f64, extent: [f64; 2]) -> Option<Self> {
         let numbered = number(tracked, period);
         let line = Line::fit(&numbered, CAUCHY)?;
         let mut off: Vec<f64> = numbered.iter().map(|(n, t)| (t - line.at(*n)).abs()).collect();
@@ -75,8 +78,12 @@ impl Grid {
         let stable = off[off.len() / 2] < STABLE.min(STABLE_SHARE * line.period)
             && off[off.len() * 9 / 10] < 3.5 * STABLE.min(STABLE_SHARE * line.period);
         if stable {
-            let last = numbered.last().map_or(0.0, |(n, _)| *n) as usize;
-            let beats = (0..=last).map(|n| line.at(n as f64)).collect();
+            let last = numbered.last().map_or(0.0, |(n, _)| *n);
+            // A little before the first onset is still on it.
+            let number = |time: f64| (time - line.offset) / line.period;
+            let first = (number(extent[0]) - EARLY).ceil().min(0.0) as i64;
+            let last = (number(extent[1]) + EARLY).floor().max(last) as i64;
+            let beats = (first..=last).map(|n| line.at(n as f64)).collect();
             return Some(Self { bpm: 60.0 / line.period, beats, stable, curve: Vec::new() });
         }
         let beats = smoothed(&numbered, line.period);

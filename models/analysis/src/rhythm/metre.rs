@@ -76,12 +76,12 @@ fn bars(logits: &[f32], size: usize) -> (f32, Vec<usize>) {
         let mut next = vec![0.0; size];
         let mut origin = vec![0u8; size];
         let best = (0..size).max_by(|a, b| total[*a].total_cmp(&total[*b])).unwrap_or(0);
-        for place in 0..size {
+        for (place, (next, origin)) in next.iter_mut().zip(&mut origin).enumerate() {
             let before = (place + size - 1) % size;
             let slips = place == 0 && total[best] - SLIP > total[before];
-            origin[place] = if slips { best } else { before } as u8;
+            *origin = if slips { best } else { before } as u8;
             let arrived = if slips { total[best] - SLIP } else { total[before] };
-            next[place] = arrived - if place == 0 { soft(-logit) } else { soft(*logit) };
+            *next = arrived - if place == 0 { soft(-logit) } else { soft(*logit) };
         }
         total = next;
         from.push(origin);

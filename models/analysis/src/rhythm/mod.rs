@@ -5,6 +5,7 @@ mod evidence;
 mod grid;
 mod metre;
 mod odf;
+mod plain;
 mod tempogram;
 mod track;
 mod weights;
@@ -22,14 +23,19 @@ use crate::{
     options::Options,
 };
 
-/// How much later the onset strength peaks than the sound begins, in seconds.
-const DELAY: f64 = 0.008;
+/// How much later the onset strength peaks than the sound begins, in seconds: between the 8 ms of most instruments
+/// and the −4 ms of clicks.
+const DELAY: f64 = 0.005;
 /// Least unevenness of the rises: below it, what there is of them is noise.
-const LIVELY: f32 = 0.55;
-/// Least autocorrelation at the period of the beat.
-const PERIODIC: f32 = 0.06;
+const LIVELY: f32 = 1.0;
+/// Least autocorrelation at the period of a candidate.
+const PERIODIC: f32 = 0.05;
 /// Fewest beats that make a tempo.
 const FEWEST: usize = 4;
+/// Where beats may lie between those that were tracked.
+const PHASES: [f64; 4] = [0.0, 0.5, 1.0 / 3.0, 2.0 / 3.0];
+/// Share of the onset strength that is left far from the beats of the chosen candidate.
+const FAR: f32 = 0.3;
 /// Candidates that are given.
 const GIVEN: usize = 5;
 
@@ -37,6 +43,7 @@ const GIVEN: usize = 5;
 struct Candidate {
     period: f64,
     beats: Vec<f64>,
+    plain: plain::Plain,
     score: f32,
 }
 
@@ -52,41 +59,48 @@ pub(crate) fn tempo(
     let tempogram = Tempogram::new(&odf);
     let mut found: Vec<Candidate> = Vec::new();
     for period in candidates::candidates(&tempogram, options.bpm_range) {
-        let beats: Vec<f64> = track::fixed(&odf.all, period).iter().map(|b| refined(&odf.all, *b)).collect();
-        if beats.len() < FEWEST {
+        let tracked = track::fixed(&odf.all, period);
+        let first: Vec<f64> = tracked.iter().map(|b| refined(&odf.all, *b)).collect();
+        if first.len() < FEWEST {
             continue;
         }
-        let features = evidence::octave(&odf, &tempogram, harmony, period, &beats);
-        let score = weights::OCTAVE.run::<1>(&features)[0];
-        seen.candidates
-            .push(CandidateEvidence { bpm: 60.0 * odf.rate / period, features: features.to_vec() });
-        found.push(Candidate { period, beats, score });
+        for phase in PHASES {
+            let beats = shifted(&odf.all, &first, phase);
+            let features = evidence::octave(&odf, &tempogram, harmony, period, &beats);
+            let score = weights::OCTAVE.run::<1>(&features)[0];
+            seen.candidates.push(CandidateEvidence {
+                bpm: 60.0 * odf.rate / period,
+                beats: beats.iter().map(|b| b / odf.rate - DELAY).collect(),
+                features: features.to_vec(),
+            });
+            found.push(Candidate { period, plain: plain::judge(&odf, period, &beats), beats, score });
+        }
     }
+    plain::decide(&mut found);
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
     seen.liveliness = odf.liveliness;
-    seen.periodicity = found.first().map_or(0.0, |c| tempogram.lag(c.period));
+    seen.periodicity = found.iter().map(|c| tempogram.lag(c.period)).fold(0.0, f32::max);
     if seen.liveliness < LIVELY || seen.periodicity < PERIODIC {
         return (None, seen);
     }
-    let Some(best) = found.first() else { return (None, seen) };
-    let tracked: Vec<f64> = track::following(&odf.all, best.period)
+    let tempi = tempi(&found);
+    let Some((best, _)) = tempi.first() else { return (None, seen) };
+    let tracked: Vec<f64> = track::following(&near(&odf.all, best), best.period)
         .iter()
         .map(|b| (refined(&odf.all, *b) / odf.rate - DELAY).max(0.0))
         .collect();
     if tracked.len() < FEWEST {
         return (None, seen);
     }
-    let Some(grid) = Grid::new(&tracked, best.period / odf.rate) else { return (None, seen) };
+    let Some(grid) = Grid::new(&tracked, best.period / odf.rate, odf.extent()) else { return (None, seen) };
     let beats: Vec<f64> =
         grid.beats.iter().filter(|t| (0.0..duration).contains(*t)).map(|t| (t * 1e4).round() / 1e4).collect();
     let metre = metre::metre(&odf, &tempogram, harmony, &beats);
     seen.beats.clone_from(&beats);
     seen.downbeat_inputs.clone_from(&metre.inputs);
     seen.metre_features = metre.features.to_vec();
-    let shares = softmax(&found.iter().map(|c| c.score).collect::<Vec<_>>());
-    let candidates: Vec<TempoCandidate> = found
+    let candidates: Vec<TempoCandidate> = tempi
         .iter()
-        .zip(&shares)
         .take(GIVEN)
         .enumerate()
         .map(|(i, (c, share))| TempoCandidate {
@@ -108,12 +122,50 @@ pub(crate) fn tempo(
     (Some(tempo), seen)
 }
 
+/// The likeliest phase of each period and the share of the period, the likeliest first: all phases of a period
+/// speak for it together. Expects the candidates in order.
+fn tempi(found: &[Candidate]) -> Vec<(&Candidate, f32)> {
+    let shares = softmax(&found.iter().map(|c| c.score).collect::<Vec<_>>());
+    let mut tempi: Vec<(&Candidate, f32)> = Vec::new();
+    for (c, share) in found.iter().zip(shares) {
+        match tempi.iter_mut().find(|(t, _)| (t.period - c.period).abs() < 1e-9) {
+            Some((_, sum)) => *sum += share,
+            None => tempi.push((c, share)),
+        }
+    }
+    tempi.sort_by(|a, b| b.1.total_cmp(&a.1));
+    tempi
+}
+
 impl Candidate {
     /// The tempo of its own beats.
     fn bpm(&self, rate: f64) -> f64 {
         let seconds: Vec<f64> = self.beats.iter().map(|b| b / rate).collect();
-        Grid::new(&seconds, self.period / rate).map_or(60.0 * rate / self.period, |g| g.bpm)
+        Grid::new(&seconds, self.period / rate, [0.0, 0.0]).map_or(60.0 * rate / self.period, |g| g.bpm)
     }
+}
+
+/// Beats moved by a part of the distance to the next, each to the peak there.
+fn shifted(odf: &[f32], beats: &[f64], phase: f64) -> Vec<f64> {
+    if phase == 0.0 {
+        return beats.to_vec();
+    }
+    let between = beats.windows(2).map(|b| b[0] + phase * (b[1] - b[0]));
+    between.map(|b| refined(odf, b.round() as usize)).collect()
+}
+
+/// The onset strength near the beats of a candidate, and less of the rest.
+fn near(odf: &[f32], candidate: &Candidate) -> Vec<f32> {
+    let reach = 0.15 * candidate.period;
+    let mut out: Vec<f32> = odf.iter().map(|o| FAR * o).collect();
+    for beat in &candidate.beats {
+        let range =
+            (beat - reach).round().max(0.0) as usize..((beat + reach).round() as usize + 1).min(odf.len());
+        if let (Some(to), Some(from)) = (out.get_mut(range.clone()), odf.get(range)) {
+            to.copy_from_slice(from);
+        }
+    }
+    out
 }
 
 /// The place of the peak near a frame, between the frames.

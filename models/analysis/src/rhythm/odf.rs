@@ -10,6 +10,8 @@ const LEAST: f32 = 0.02;
 const LEAST_SHARE: f32 = 0.4;
 /// The largest value of a frame.
 const LARGEST: f32 = 5.0;
+/// Strength of an onset that counts as one, in deviations.
+const AUDIBLE: f32 = 0.5;
 /// Weights of the bands in the sum.
 const WEIGHTS: [f32; BANDS] = [1.0, 0.8, 1.0, 0.8];
 
@@ -50,6 +52,14 @@ impl Odf {
             all.iter_mut().for_each(|v| *v *= scale);
         }
         Some(Self { rate: first.rate, bands, all, liveliness })
+    }
+
+    /// Times of the first and the last onset, in seconds.
+    pub(crate) fn extent(&self) -> [f64; 2] {
+        let heard = |v: &f32| *v > AUDIBLE;
+        let first = self.all.iter().position(heard).unwrap_or(0);
+        let last = self.all.iter().rposition(heard).unwrap_or(0);
+        [first as f64 / self.rate, last as f64 / self.rate]
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn following(odf: &[f32], period: f64) -> Vec<usize> {
     let mut scores = vec![0.0f32; odf.len() * states];
     let mut from = vec![u16::MAX; odf.len() * states];
     for (t, o) in odf.iter().enumerate() {
-        for now in 0..states {
+        for (now, far) in far.iter().enumerate() {
             let at = t * states + now;
             scores[at] = o - WORTH;
             let Some(before) = t.checked_sub(shortest + now) else { continue };
@@ -75,7 +75,7 @@ pub(crate) fn following(odf: &[f32], period: f64) -> Vec<usize> {
                 }
             }
             if best.1 != u16::MAX {
-                scores[at] += best.0 - far[now];
+                scores[at] += best.0 - far;
                 from[at] = best.1;
             }
         }
