@@ -57,7 +57,7 @@ pub struct Upload {
     accept: Option<Accept>,
     file: File,
     bytes: u64,
-    digest: blake3::Hasher,
+    digest: Box<blake3::Hasher>,
     limit: u64,
 }
 
@@ -92,7 +92,7 @@ impl Upload {
                     accept,
                     file: File::from_std(file),
                     bytes: 0,
-                    digest: blake3::Hasher::new(),
+                    digest: Box::default(),
                     limit,
                 })
             }

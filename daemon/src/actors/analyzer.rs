@@ -1,6 +1,6 @@
 //! `AnalyzerActor`: tempo, beats, key, chords, sections and loudness of a decoded input, in one pass over its spool.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use actix::{Actor, Context, Handler, Message, ResponseFuture};
 use harmonix_analysis::{Analysis, Analyzer, Options};
@@ -68,7 +68,7 @@ fn analyse(message: &Analyse) -> Result<Value> {
     serde_json::to_value(brief(analysis)).map_err(internal)
 }
 
-fn listen(running: &Running, spool: &PathBuf, rate: u32, channels: usize) -> Result<Analysis> {
+fn listen(running: &Running, spool: &Path, rate: u32, channels: usize) -> Result<Analysis> {
     let failed = |error: &dyn std::fmt::Display| Error::new(ErrorKind::Analysis, error.to_string());
     let unread = |error| Error::new(ErrorKind::Internal, "the decoded input cannot be read").cause(error);
     let mut analyzer = Analyzer::new(rate, channels, Options::default()).map_err(|error| failed(&error))?;

@@ -116,6 +116,5 @@ fn a_damaged_store_is_said_to_be_damaged() {
         let said = daemon.log()[before..].to_owned();
         assert!(!said.contains("panicked"), "{what}:\n{said}");
     }
-    eprintln!("{ROUNDS} damages: {opened} opened, {refused} refused");
     assert!(opened > 0 && refused > 0, "{opened} opened, {refused} refused: the damages are of one kind");
 }

@@ -14,7 +14,7 @@ use harmonix_tests::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{blip, draft, noise};
+use crate::support::{blip, draft, noise, not_tested};
 
 fn digests(job: &Job) -> Vec<(String, String)> {
     assert_eq!(job.state, JobState::Completed, "{:?}", job.error);
@@ -80,8 +80,7 @@ fn faketime() -> Option<PathBuf> {
 #[test]
 fn jobs_do_not_care_for_jumps_of_the_clock() {
     let Some(library) = faketime() else {
-        eprintln!("\n*** NOT TESTED: jumps of the clock: libfaketime is not installed\n");
-        return;
+        return not_tested("jumps of the clock: libfaketime is not installed");
     };
     let dir = tempfile::tempdir().unwrap();
     let clock = dir.path().join("clock");

@@ -4,6 +4,8 @@ use std::process::Command;
 
 use harmonix_tests::harness::program;
 
+use crate::support::not_tested;
+
 /// Status of the program where the machine does not allow what it does.
 const NOT_HERE: i32 = 77;
 
@@ -12,8 +14,7 @@ fn campaign(arguments: &[&str]) {
     let output = Command::new(program("harmonix-torture")).args(arguments).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     if output.status.code() == Some(NOT_HERE) {
-        eprintln!("\n*** NOT TESTED: `harmonix-torture {}`: {said}\n", arguments.join(" "));
-        return;
+        return not_tested(&format!("`harmonix-torture {}`: {said}", arguments.join(" ")));
     }
     let figures = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{:?} ends with {}:\n{figures}\n{said}", arguments, output.status);

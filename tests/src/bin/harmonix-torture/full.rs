@@ -121,7 +121,7 @@ impl Bench {
     }
 
     fn free(&self) -> Told<u64> {
-        let stat = statvfs(&self.disk.path()).map_err(|error| error.to_string())?;
+        let stat = statvfs(self.disk.path()).map_err(|error| error.to_string())?;
         Ok(stat.f_bavail * stat.f_frsize)
     }
 
