@@ -1,6 +1,12 @@
 //! How far jobs are: bars on a terminal, elsewhere a line for each change of state and each tenth.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use harmonix_ipc::{Job, JobId, JobState};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
@@ -29,6 +35,8 @@ pub(crate) struct Progress<'a> {
 #[derive(Default)]
 struct Row {
     bar: Option<ProgressBar>,
+    /// Seconds left, as the daemon says; 0: it does not.
+    left: Arc<AtomicU64>,
     told: Told,
 }
 
@@ -43,9 +51,10 @@ impl<'a> Progress<'a> {
         let row = self.rows.entry(job.id.clone()).or_default();
         if self.out.is_terminal() {
             if is_new {
-                row.bar = Some(self.out.bars.add(bar(label)));
+                row.bar = Some(self.out.bars.add(bar(label, &row.left)));
             }
             if let Some(bar) = &row.bar {
+                row.left.store(job.remaining.map_or(0, |seconds| seconds.ceil() as u64), Relaxed);
                 bar.set_message(job.state.to_string());
                 bar.set_position((job.progress.clamp(0.0, 1.0) * STEPS) as u64);
             }
@@ -72,15 +81,20 @@ impl<'a> Progress<'a> {
     }
 }
 
-fn bar(label: &str) -> ProgressBar {
+fn bar(label: &str, left: &Arc<AtomicU64>) -> ProgressBar {
+    let said = Arc::clone(left);
+    let left = move |state: &ProgressState, words: &mut dyn std::fmt::Write| write_left(state, &said, words);
     let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
     let style = style.progress_chars("##-").with_key("left", left);
     ProgressBar::new(STEPS as u64).with_style(style).with_prefix(text::clean(label))
 }
 
-/// The remaining time, once there is something to tell it from.
-fn left(state: &ProgressState, words: &mut dyn std::fmt::Write) {
-    let seconds = state.eta().as_secs_f64();
+/// The remaining time: what the daemon has learned, else what the pace tells.
+fn write_left(state: &ProgressState, said: &AtomicU64, words: &mut dyn std::fmt::Write) {
+    let seconds = match said.load(Relaxed) {
+        0 => state.eta().as_secs_f64(),
+        said => said as f64,
+    };
     if seconds >= 1.0 {
         // a bar that cannot be drawn is no failure of the job
         let _ = write!(words, "{} left", text::span(seconds));

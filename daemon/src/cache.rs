@@ -1,12 +1,12 @@
 //! Stems that are kept, so that the same input, model and settings are never computed twice.
 //!
 //! An entry is a folder under its key: the stems' spools, hard links of what a job computed, and `entry.json`, whose time
-//! of modification is when it was last used. Keeping and taking cost no copy, and an entry can go at any time without
+//! of modification is when it was last used; `uses` has a byte for each time. Keeping and taking cost no copy, and an entry can go at any time without
 //! touching a job that uses it. There is no index: the folders are what is there.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
@@ -21,8 +21,26 @@ use crate::{folders::JobFolder, job::Separated};
 /// Version of [`Entry`].
 const VERSION: u32 = 1;
 
+/// Has a byte for each time that an entry was used.
+const USES: &str = "uses";
+
 /// Marks a folder of stems whose spools belong to an entry too, and are never written to.
 const SHARED: &str = "shared";
+
+/// So many entries, the most used ones, go last …
+const POPULAR: usize = 5;
+
+/// … if they were used so often.
+const OFTEN: u64 = 2;
+
+/// An entry as the limit sees it.
+struct Kept {
+    dir: PathBuf,
+    bytes: u64,
+    used: SystemTime,
+    uses: u64,
+    popular: bool,
+}
 
 /// What is known of kept stems.
 #[derive(Debug, Serialize, Deserialize)]
@@ -111,23 +129,26 @@ impl Cache {
         durable::publish(&part, &stems)?;
         // when it was used: at worst it goes too early
         let _ = File::open(dir.join("entry.json")).and_then(|entry| entry.set_modified(SystemTime::now()));
+        let uses = OpenOptions::new().append(true).create(true).open(dir.join(USES));
+        let _ = uses.and_then(|mut uses| uses.write_all(b"."));
         Ok(Some(entry.separated))
     }
 
     /// What is kept.
     pub fn usage(&self) -> io::Result<CacheUsage> {
         let entries = self.entries()?;
-        let bytes = entries.iter().map(|(_, _, bytes)| bytes).sum();
-        Ok(CacheUsage { entries: entries.len(), bytes, limit: self.limit })
+        let bytes = entries.iter().map(|entry| entry.bytes).sum();
+        let popular = entries.iter().filter(|entry| entry.popular).count();
+        Ok(CacheUsage { entries: entries.len(), bytes, limit: self.limit, popular })
     }
 
-    /// Removes what was not used for longest until what is kept has at most so many bytes.
+    /// Removes what was not used for longest, popular entries last, until what is kept has at most so many bytes.
     pub fn shrink_to(&self, limit: u64) -> io::Result<()> {
         let _alone = self.removing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut entries = self.entries()?;
-        entries.sort();
-        let mut total: u64 = entries.iter().map(|(_, _, bytes)| bytes).sum();
-        for (_, dir, bytes) in entries {
+        entries.sort_by_key(|entry| (entry.popular, entry.used));
+        let mut total: u64 = entries.iter().map(|entry| entry.bytes).sum();
+        for Kept { dir, bytes, .. } in entries {
             if total <= limit {
                 break;
             }
@@ -139,8 +160,7 @@ impl Cache {
         Ok(())
     }
 
-    /// When each entry was last used, where it lies, and its bytes.
-    fn entries(&self) -> io::Result<Vec<(SystemTime, PathBuf, u64)>> {
+    fn entries(&self) -> io::Result<Vec<Kept>> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(&self.root)? {
             let dir = entry?.path();
@@ -152,8 +172,12 @@ impl Cache {
             for file in fs::read_dir(&dir)? {
                 bytes += file?.metadata()?.len();
             }
-            entries.push((used.unwrap_or(SystemTime::UNIX_EPOCH), dir, bytes));
+            let uses = fs::metadata(dir.join(USES)).map_or(0, |uses| uses.len());
+            let used = used.unwrap_or(SystemTime::UNIX_EPOCH);
+            entries.push(Kept { dir, bytes, used, uses, popular: false });
         }
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.uses));
+        entries.iter_mut().take(POPULAR).for_each(|entry| entry.popular = entry.uses >= OFTEN);
         Ok(entries)
     }
 }

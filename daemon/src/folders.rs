@@ -82,6 +82,24 @@ impl JobFolder {
         self.out().join(ANALYSIS)
     }
 
+    /// Bytes of all files in it.
+    pub fn bytes(&self) -> io::Result<u64> {
+        fn sum(dir: &Path) -> io::Result<u64> {
+            let mut bytes = 0;
+            for entry in fs::read_dir(dir)? {
+                let entry = entry?;
+                let meta = entry.metadata()?;
+                bytes += if meta.is_dir() { sum(&entry.path())? } else { meta.len() };
+            }
+            Ok(bytes)
+        }
+        match sum(&self.0) {
+            // what is there may go while we look: a job that ends
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            other => other,
+        }
+    }
+
     /// Removes everything but the outputs.
     pub fn keep_outputs(&self) -> io::Result<()> {
         for file in [self.source(), self.incoming()] {

@@ -13,6 +13,7 @@ mod doctor;
 mod fault;
 pub mod folders;
 pub mod job;
+pub mod library;
 pub mod manifest;
 pub mod models;
 mod reuse;

@@ -47,15 +47,15 @@ fn failed(error: &io::Error) -> Error {
     Error::io(ErrorKind::Internal, "the outputs cannot be handed on", error)
 }
 
-/// Sees to it that `bytes` more can be written for a job, by letting kept stems go.
+/// Sees to it that `bytes` more can be written for a job and `reserve` bytes stay free, by letting kept stems go.
 ///
 /// # Errors
 /// [`ErrorKind::DiskFull`] with both numbers if there is no room all the same.
-pub(crate) fn make_room(cache: &Cache, folder: &JobFolder, bytes: u64) -> Result<()> {
+pub(crate) fn make_room(cache: &Cache, folder: &JobFolder, bytes: u64, reserve: u64) -> Result<()> {
     let unknown = |error: io::Error| Error::io(ErrorKind::Internal, "the free space is not known", &error);
     let available = || -> io::Result<u64> {
         let disk = rustix::fs::statvfs(folder.path())?;
-        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize).saturating_sub(reserve))
     };
     let short = |free: u64| bytes.saturating_sub(free);
     let missing = short(available().map_err(unknown)?);

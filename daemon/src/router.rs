@@ -3,8 +3,9 @@
 use std::{path::PathBuf, rc::Rc, time::Instant};
 
 use harmonix_ipc::{
-    Access, CacheUsage, ConfigText, DaemonStatus, Done, Error, ErrorKind, Event, FileHead, Greeting, Hello,
-    JobList, JobOptions, ModelReport, PROTOCOL, Prioritise, Reply, Request, Result, Submit,
+    Access, ActivityLog, CacheUsage, ConfigText, DaemonStatus, Done, Error, ErrorKind, Event, FileHead,
+    Greeting, Hello, JobOptions, ModelReport, PROTOCOL, Prioritise, PurgeTrack, Rename, Reply, Request,
+    Result, Submit,
 };
 use tokio::sync::mpsc;
 
@@ -13,9 +14,10 @@ use crate::{
         Slot, compute,
         health::{AskHealth, HealthActor},
         jobs::{
-            Accept, CancelJob, CountActive, DeleteJob, Get, HoldQueue, IsHeld, JobsActor, List, Locate,
-            Parts, PauseJob, PrioritiseJob, Reserve, ResumeJob, Subscribe,
+            Accept, CancelJob, CountActive, DeleteJob, Figures, Foresee, Get, HoldQueue, IsHeld, JobsActor,
+            List, Locate, Parts, PauseJob, PrioritiseJob, RenameJob, Report, Reserve, ResumeJob, Subscribe,
         },
+        library::{Browse, Count, Edit, Forget, Look, Recall},
         separator::AskWorker,
     },
     caller::Caller,
@@ -77,10 +79,7 @@ impl Router {
             Request::Status(_) => Reply::Status(self.status().await?),
             Request::Doctor(_) => Reply::Doctor(doctor::examine(&self.config, &self.parts).await),
             Request::Submit(submit) => return self.submit(caller, submit).await.map(Outcome::Upload),
-            Request::ListJobs(list) => {
-                let JobList { jobs, total } = self.jobs.call(List(caller, list)).await?;
-                Reply::Jobs(JobList { jobs, total })
-            }
+            Request::ListJobs(list) => Reply::Jobs(self.jobs.call(List(caller, list)).await?),
             Request::Show(show) => Reply::Job(self.jobs.call(Get(caller, show.job)).await??),
             Request::Watch(watch) => {
                 return Ok(Outcome::Stream(self.jobs.call(Subscribe(caller, watch.job)).await??));
@@ -102,6 +101,28 @@ impl Router {
             Request::Delete(delete) => {
                 self.jobs.call(DeleteJob(caller, delete.job)).await??;
                 Reply::Done(Done {})
+            }
+            Request::Rename(Rename { job, name }) => {
+                Reply::Job(self.jobs.call(RenameJob(caller, job, name)).await??)
+            }
+            Request::ShowReport(show) => Reply::Report(self.jobs.call(Report(caller, show.job)).await??),
+            Request::AskEstimate(ask) => Reply::Estimate(self.jobs.call(Foresee(ask)).await??),
+            Request::ListTracks(list) => Reply::Tracks(self.parts.library.call(Browse(caller, list)).await?),
+            Request::ShowTrack(show) => {
+                Reply::Track(self.parts.library.call(Look(caller, show.track)).await??)
+            }
+            Request::EditTrack(edit) => Reply::Track(self.parts.library.call(Edit(caller, edit)).await??),
+            Request::PurgeTrack(purge) => {
+                self.purge(caller, purge).await?;
+                Reply::Done(Done {})
+            }
+            Request::ListActivity(list) => {
+                let entries = self.parts.library.call(Recall(caller, list.limit)).await?;
+                Reply::Activity(ActivityLog { entries })
+            }
+            Request::ShowStats(_) => {
+                let stats = self.jobs.call(Figures(caller)).await?;
+                Reply::Stats(self.parts.library.call(Count(caller, stats)).await?)
             }
             Request::Fetch(fetch) => {
                 let (head, path) = self.jobs.call(Locate(caller, fetch.job, fetch.output)).await??;
@@ -146,10 +167,25 @@ impl Router {
         if name.len() > 4096 || name.contains('\0') {
             return Err(Error::new(ErrorKind::InvalidRequest, "the name is too long or holds a zero byte"));
         }
-        let reserved = self.jobs.call(Reserve(options)).await??;
+        let reserved = self.jobs.call(Reserve(caller, options)).await??;
         let folder = self.parts.folders.job(&reserved.id);
         let accept = Accept { reserved, caller, name, source: String::new() };
         Upload::begin(self.jobs.clone(), folder, accept, limit).await.map(Incoming::Song)
+    }
+
+    /// Removes a song's jobs, then the song: what breaks off in between can be asked for again.
+    async fn purge(&self, caller: Caller, PurgeTrack { track, confirm }: PurgeTrack) -> Result<()> {
+        let library = &self.parts.library;
+        let found = library.call(Look(caller, track.clone())).await??;
+        if !confirm {
+            let message =
+                format!("purging a song removes its {} jobs with their files for good", found.jobs.len());
+            return Err(Error::new(ErrorKind::InvalidRequest, message).hint("say so with confirm (`--yes`)"));
+        }
+        for job in found.jobs {
+            self.jobs.call(DeleteJob(caller, job.id)).await??;
+        }
+        library.call(Forget(caller, track)).await?
     }
 
     async fn verify(&self, model: Option<String>) -> Result<ModelReport> {

@@ -91,7 +91,7 @@ fn parts(config: &Config, store: StoreThread, folders: Folders, models: ModelSto
     let (idle, stall) =
         (Duration::from_secs_f64(config.worker.idle), Duration::from_secs_f64(config.worker.stall));
     Parts {
-        library: Slot::new("library", move || LibraryActor { store: store.clone() }),
+        library: Slot::new("library", move || LibraryActor::new(store.clone())),
         ingest: Slot::new("ingest", move || ingest.clone()),
         analyzer: Slot::new("analyzer", || AnalyzerActor),
         separator: Slot::new("separator", move || GpuSeparatorActor::new(program.clone(), idle, stall)),
@@ -102,6 +102,9 @@ fn parts(config: &Config, store: StoreThread, folders: Folders, models: ModelSto
         stages: Stages::default(),
         capacity: Capacity { ingest: config.ingest.parallel, ahead: AHEAD, device: 1, export: 1 },
         active: config.limits.active_jobs,
+        free_bytes: config.limits.free_bytes,
+        quota: config.quota,
+        retention: config.retention,
     }
 }
 

@@ -97,7 +97,7 @@ impl Upload {
                 })
             }
             Err(error) => {
-                jobs.tell(Release);
+                jobs.tell(Release(accept.reserved.id));
                 let _ = folder.remove();
                 Err(error)
             }
@@ -148,8 +148,8 @@ impl Upload {
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        if self.accept.take().is_some() {
-            self.jobs.tell(Release);
+        if let Some(accept) = self.accept.take() {
+            self.jobs.tell(Release(accept.reserved.id));
             if let Err(error) = self.folder.remove() {
                 tracing::warn!(%error, "an upload that was given up cannot be removed");
             }

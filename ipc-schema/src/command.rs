@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Job, JobId, JobOptions, JobState, Priority, model::*, status::*};
+use crate::{Error, Job, JobId, JobOptions, JobState, Priority, TrackId, library::*, model::*, status::*};
 
 /// Who may send a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,8 +119,26 @@ commands! {
     "queue_resume" QueueResume Admin Call => Done(Done);
     /// Removes a job and everything of it; cancels it first if it runs.
     "delete" Delete Owner Call => Done(Done);
+    /// Gives a job another name for people; files that were handed out keep theirs.
+    "rename" Rename Owner Call => Job(Job);
+    /// A job with everything that can be counted about it.
+    "report" ShowReport Owner Call => Report(JobReport);
+    /// How long a song would take, learned from the jobs before it.
+    "estimate" AskEstimate Anyone Call => Estimate(Estimate);
     /// Sends an output of a completed job, or its manifest.
     "fetch" Fetch Owner Download => File(FileHead);
+    /// The caller's songs, newest first.
+    "library" ListTracks Anyone Call => Tracks(TrackList);
+    /// One song with its jobs.
+    "track" ShowTrack Owner Call => Track(Track);
+    /// Changes what is known of a song: name, tags, favourite, archived. No file moves.
+    "track_edit" EditTrack Owner Call => Track(Track);
+    /// Removes a song and every job of it.
+    "track_purge" PurgeTrack Owner Call => Done(Done);
+    /// What was done lately, newest first.
+    "activity" ListActivity Anyone Call => Activity(ActivityLog);
+    /// Jobs, songs, bytes, and what was learned about speed.
+    "stats" ShowStats Anyone Call => Stats(Stats);
     /// The models of the catalogue, and which of them are installed.
     "models" Models Anyone Call => Models(ModelList);
     /// One model with its licence and its files.
@@ -160,6 +178,18 @@ pub enum Reply {
     Job(Job),
     /// Some jobs.
     Jobs(JobList),
+    /// See [`ShowReport`].
+    Report(JobReport),
+    /// See [`AskEstimate`].
+    Estimate(Estimate),
+    /// Some songs.
+    Tracks(TrackList),
+    /// One song.
+    Track(Track),
+    /// See [`ListActivity`].
+    Activity(ActivityLog),
+    /// See [`ShowStats`].
+    Stats(Stats),
     /// Frames of a file follow.
     File(FileHead),
     /// See [`Models`].
@@ -210,14 +240,20 @@ requests! {
         #[serde(default)]
         options: JobOptions,
     }
-    /// `{"command":"jobs","states":["queued"],"limit":50}`
+    /// `{"command":"jobs","states":["queued"],"limit":50,"page":2,"text":"beyond the sea"}`
     ListJobs {
         /// Only jobs in one of these states; all when empty.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         states: Vec<JobState>,
-        /// At most so many, the newest; 100 when absent, 1000 at most.
+        /// Only jobs whose name holds each of these words, whatever their case and accents.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+        /// Jobs on a page; 100 when absent, 1000 at most.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<usize>,
+        /// Which page, from 1, the one with the newest jobs; 1 when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        page: Option<usize>,
     }
     /// `{"command":"show","job":"1k3v9c0q2x7e"}`
     Show {
@@ -261,6 +297,26 @@ requests! {
         /// Its id.
         job: JobId,
     }
+    /// `{"command":"rename","job":"1k3v9c0q2x7e","name":"Beyond the Sea"}`
+    Rename {
+        /// Its id.
+        job: JobId,
+        /// What it is to be called: 1 to 1000 characters of text; never a path.
+        name: String,
+    }
+    /// `{"command":"report","job":"1k3v9c0q2x7e"}`
+    ShowReport {
+        /// Its id.
+        job: JobId,
+    }
+    /// `{"command":"estimate","duration":215.0,"options":{"quality":"studio"}}`
+    AskEstimate {
+        /// Length of the song in seconds, above 0.
+        duration: f64,
+        /// What is to be done with it.
+        #[serde(default)]
+        options: JobOptions,
+    }
     /// `{"command":"fetch","job":"1k3v9c0q2x7e","output":"vocals"}`
     Fetch {
         /// Its id.
@@ -268,6 +324,68 @@ requests! {
         /// Name of an output, `manifest` or `analysis`.
         output: String,
     }
+    /// `{"command":"library","text":"sea","tags":["jazz"],"limit":50,"page":1}`
+    ListTracks {
+        /// Only songs whose name, file name or tags hold each of these words, whatever their case and accents.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+        /// Only songs with all of these tags.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tags: Vec<String>,
+        /// Only favourites.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        favourite: bool,
+        /// Only archived songs instead of the others.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        archived: bool,
+        /// Songs on a page; 100 when absent, 1000 at most.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<usize>,
+        /// Which page, from 1; 1 when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        page: Option<usize>,
+    }
+    /// `{"command":"track","track":"9f8e7d6c5b4a"}`
+    ShowTrack {
+        /// Its id.
+        track: TrackId,
+    }
+    /// `{"command":"track_edit","track":"9f8e7d6c5b4a","favourite":true,"add_tags":["jazz"]}`
+    EditTrack {
+        /// Its id.
+        track: TrackId,
+        /// What it is to be called: 1 to 1000 characters of text; never a path.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// Tags to add: 1 to 100 characters each, 64 on a song at most.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        add_tags: Vec<String>,
+        /// Tags to remove.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        remove_tags: Vec<String>,
+        /// Whether retention leaves it alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        favourite: Option<bool>,
+        /// Whether it is put away.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        archived: Option<bool>,
+    }
+    /// `{"command":"track_purge","track":"9f8e7d6c5b4a","confirm":true}`
+    PurgeTrack {
+        /// Its id.
+        track: TrackId,
+        /// Has to be true: nothing of it can be had back.
+        #[serde(default)]
+        confirm: bool,
+    }
+    /// `{"command":"activity","limit":20}`
+    ListActivity {
+        /// At most so many entries; 100 when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<usize>,
+    }
+    /// `{"command":"stats"}`
+    ShowStats {}
     /// `{"command":"models"}`
     Models {}
     /// `{"command":"model","model":"htdemucs_ft"}`

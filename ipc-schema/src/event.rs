@@ -24,6 +24,9 @@ pub enum Event {
         id: JobId,
         /// Work done, `0.0..=1.0`.
         progress: f64,
+        /// See [`Job::remaining`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remaining: Option<f64>,
     },
     /// A job was deleted.
     Removed {
@@ -59,9 +62,10 @@ impl Jobs {
                 Some(known) => *known = *job,
                 None => self.jobs.push(*job),
             },
-            Event::Progress { id, progress } => {
+            Event::Progress { id, progress, remaining } => {
                 if let Some(job) = self.jobs.iter_mut().find(|job| job.id == id) {
                     job.progress = progress;
+                    job.remaining = remaining;
                 }
             }
             Event::Removed { id } => self.jobs.retain(|job| job.id != id),

@@ -323,4 +323,11 @@ pub struct Job {
     pub started_at: Option<f64>,
     /// Final state reached.
     pub finished_at: Option<f64>,
+    /// Seconds that each stage took, all its runs together; a stage that was answered from what is kept is not in it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub times: BTreeMap<JobState, f64>,
+    /// Seconds until its last stage ends, learned from the jobs before it; waiting is not in it. Absent where nothing
+    /// was learned yet, and once it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining: Option<f64>,
 }

@@ -71,6 +71,7 @@ mod event;
 mod format;
 pub mod frame;
 mod job;
+mod library;
 mod model;
 mod probe;
 mod result;
@@ -84,6 +85,7 @@ pub use format::Format;
 pub use job::{
     Analyze, Device, Job, JobEvent, JobId, JobOptions, JobState, Mode, Precision, Priority, Quality,
 };
+pub use library::*;
 pub use model::*;
 pub use probe::Probe;
 pub use result::{Exported, StemFile};

@@ -61,6 +61,14 @@ pub struct CacheUsage {
     pub bytes: u64,
     /// Most bytes that are kept.
     pub limit: u64,
+    /// Separations that were used often: they go last.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub popular: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// A vital actor.

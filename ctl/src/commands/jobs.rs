@@ -4,21 +4,32 @@ use harmonix_ipc::{Job, JobState, ListJobs};
 
 use crate::{context::Context, failure::Failure, text, values};
 
-/// List jobs, oldest first
+/// List jobs, newest first
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  harmonixctl jobs --state queued,separating")]
 pub(crate) struct Args {
     /// Only jobs in these states
     #[arg(long = "state", value_name = "STATE", value_delimiter = ',', value_parser = values::state())]
     states: Vec<JobState>,
-    /// At most so many, the newest; 100 when not given
+    /// Only jobs whose name holds each of these words; case and accents do not matter
+    #[arg(long, value_name = "WORDS")]
+    name: Option<String>,
+    /// Jobs on a page; 100 when not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: Option<u16>,
+    /// Which page, from 1, the one with the newest jobs
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    page: Option<u32>,
 }
 
 impl Args {
     fn request(&self) -> ListJobs {
-        ListJobs { states: self.states.clone(), limit: self.limit.map(usize::from) }
+        ListJobs {
+            states: self.states.clone(),
+            text: self.name.clone(),
+            limit: self.limit.map(usize::from),
+            page: self.page.map(|page| page as usize),
+        }
     }
 }
 
@@ -67,11 +78,15 @@ mod tests {
             args.request()
         };
         assert_eq!(request(&[]), ListJobs::default());
-        assert_eq!(request(&["--limit", "7"]), ListJobs { states: vec![], limit: Some(7) });
+        assert_eq!(request(&["--limit", "7"]), ListJobs { limit: Some(7), ..ListJobs::default() });
+        assert_eq!(request(&["--page", "2"]), ListJobs { page: Some(2), ..ListJobs::default() });
+        assert_eq!(request(&["--name", "sea"]), ListJobs { text: Some("sea".into()), ..ListJobs::default() });
         let states = vec![JobState::Queued, JobState::Failed];
-        assert_eq!(request(&["--state", "queued,failed"]), ListJobs { states: states.clone(), limit: None });
-        assert_eq!(request(&["--state", "queued", "--state", "failed"]), ListJobs { states, limit: None });
+        let only = ListJobs { states, ..ListJobs::default() };
+        assert_eq!(request(&["--state", "queued,failed"]), only);
+        assert_eq!(request(&["--state", "queued", "--state", "failed"]), only);
         assert!(Cli::try_parse_from(["harmonixctl", "jobs", "--state", "lost"]).is_err());
         assert!(Cli::try_parse_from(["harmonixctl", "jobs", "--limit", "0"]).is_err());
+        assert!(Cli::try_parse_from(["harmonixctl", "jobs", "--page", "0"]).is_err());
     }
 }

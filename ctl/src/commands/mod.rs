@@ -1,5 +1,6 @@
 //! One module for each verb.
 
+pub(crate) mod activity;
 pub(crate) mod analyze;
 pub(crate) mod cache;
 pub(crate) mod cancel;
@@ -8,16 +9,21 @@ pub(crate) mod config;
 pub(crate) mod delete;
 pub(crate) mod doctor;
 mod each;
+pub(crate) mod estimate;
 pub(crate) mod export;
 pub(crate) mod jobs;
+pub(crate) mod library;
 pub(crate) mod man;
 pub(crate) mod models;
 pub(crate) mod pause;
 pub(crate) mod prioritise;
 pub(crate) mod queue;
+pub(crate) mod rename;
+pub(crate) mod report;
 pub(crate) mod resume;
 pub(crate) mod separate;
 pub(crate) mod show;
+pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod watch;
 
@@ -42,6 +48,12 @@ pub(crate) fn run(ctx: &Arc<Context>, verb: &Verb) -> Result<u8, Failure> {
         Verb::Cache(args) => cache::run(ctx, args),
         Verb::Delete(args) => delete::run(ctx, args),
         Verb::Export(args) => export::run(ctx, args),
+        Verb::Rename(args) => rename::run(ctx, args),
+        Verb::Report(args) => report::run(ctx, args),
+        Verb::Library(args) => library::run(ctx, args),
+        Verb::Activity(args) => activity::run(ctx, args),
+        Verb::Stats(args) => stats::run(ctx, args),
+        Verb::Estimate(args) => estimate::run(ctx, args),
         Verb::Models(args) => models::run(ctx, args),
         Verb::Doctor(args) => doctor::run(ctx, args),
         Verb::Config(args) => config::run(ctx, args),

@@ -39,6 +39,9 @@ fn facts(job: &Job) -> Vec<[String; 2]> {
     if let Some(engine) = &job.engine {
         add("engine", format!("{engine} on {}", job.device.as_deref().unwrap_or("an unknown device")));
     }
+    if let Some(seconds) = job.remaining {
+        add("left", text::span(seconds));
+    }
     if let (Some(begin), Some(end)) = (job.started_at, job.finished_at) {
         add("took", text::span(end - begin));
     }

@@ -15,7 +15,7 @@ use crate::{
 const MODEL_RATE: u32 = 44_100;
 
 /// Length of a preview in seconds.
-const PREVIEW: f64 = 30.0;
+pub(super) const PREVIEW: f64 = 30.0;
 
 /// Decodes the source of a job.
 #[derive(Message)]

@@ -25,6 +25,10 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("limits.channels", "Most channels of an input."),
     ("limits.sample_rate", "Highest sample rate of an input in hertz."),
     ("limits.active_jobs", "Jobs that wait or run at once; more are told `busy`."),
+    (
+        "limits.free_bytes",
+        "Bytes of the disk that jobs leave free: one that would need them is refused before its separation.",
+    ),
     ("ingest.ffmpeg", "The ffmpeg program, for formats that are not built in; empty: never run it."),
     ("ingest.parallel", "Inputs that are decoded at once."),
     (
@@ -44,6 +48,19 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     (
         "cache.max_bytes",
         "Most bytes of stems that are kept so that they need not be computed again (a minute of four stems: 85 MB); 0: none.",
+    ),
+    (
+        "quota.jobs",
+        "Jobs that one user may have, finished ones included, failed and cancelled ones not; 0: no limit.",
+    ),
+    ("quota.bytes", "Bytes of outputs at which a user's further jobs are refused; 0: no limit."),
+    (
+        "retention.hours",
+        "Hours after which a finished job and its files go, unless its song is a favourite; 0: never.",
+    ),
+    (
+        "retention.max_bytes",
+        "Bytes of outputs at which those of the jobs that ended first go, favourites' not; 0: no limit.",
     ),
 ];
 

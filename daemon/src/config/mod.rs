@@ -29,6 +29,8 @@ pub struct Config {
     pub worker: Worker,
     pub models: Models,
     pub cache: Cache,
+    pub quota: Quota,
+    pub retention: Retention,
 }
 
 /// Where log lines go and in which form.
@@ -71,6 +73,7 @@ pub struct Limits {
     pub channels: u16,
     pub sample_rate: u32,
     pub active_jobs: usize,
+    pub free_bytes: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -105,6 +108,22 @@ pub struct Cache {
     pub max_bytes: u64,
 }
 
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "see Config")]
+pub struct Quota {
+    pub jobs: usize,
+    pub bytes: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "see Config")]
+pub struct Retention {
+    pub hours: f64,
+    pub max_bytes: u64,
+}
+
 impl Default for Config {
     fn default() -> Self {
         let dirs = layers::Dirs::here();
@@ -124,11 +143,14 @@ impl Default for Config {
                 channels: 64,
                 sample_rate: 768_000,
                 active_jobs: 256,
+                free_bytes: 0,
             },
             ingest: Ingest { ffmpeg: "ffmpeg".into(), parallel: 2 },
             worker: Worker { program: PathBuf::new(), idle: 300.0, stall: 300.0 },
             models: Models { catalogue: PathBuf::new(), proxy: String::new() },
             cache: Cache { max_bytes: 10 << 30 },
+            quota: Quota::default(),
+            retention: Retention::default(),
         }
     }
 }

@@ -8,7 +8,8 @@ mod record;
 mod request;
 mod shelf;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod timing;
 
 pub use id::new_id;
 pub use identity::{request_key, stems_key};
@@ -17,6 +18,7 @@ pub use plan::{Capacity, Step, Turns, next_step, preempted, schedule};
 pub use record::{Record, Separated};
 pub use request::{Resolved, effective, model_of, resolve};
 pub use shelf::{BUILT_IN, Shelf, Shelved};
+pub use timing::{TIMINGS, Timings, stage_key};
 
 /// Seconds since the Unix epoch.
 pub fn now() -> f64 {

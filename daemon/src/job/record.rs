@@ -90,6 +90,11 @@ impl Record {
         self.resolved.clone().map_or_else(|| resolve(&self.job.options, &Shelf::default()), Ok)
     }
 
+    /// Seconds of audio that the job works on, once it is decoded.
+    pub fn audio_seconds(&self) -> Option<f64> {
+        self.ingested.as_ref().map(|ingested| ingested.frames as f64 / f64::from(ingested.rate))
+    }
+
     /// Tempo, key and the rest are still to be looked for.
     pub fn wants_analysis(&self) -> bool {
         self.job.analysis.is_none() && self.job.options.analysis != Analyze::Without

@@ -32,6 +32,8 @@ pub(crate) fn record(seq: u64, id: &str) -> Record {
             created_at: 0.0,
             started_at: None,
             finished_at: None,
+            times: [].into(),
+            remaining: None,
         },
         resolve(&JobOptions::default(), &Shelf::default()).unwrap(),
     )

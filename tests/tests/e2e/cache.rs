@@ -1,4 +1,4 @@
-//! [LIB-03] [LIB-04] [LIB-05] [LIB-06] Nothing is computed twice.
+//! [LIB-03] [LIB-04] [LIB-05] [LIB-06] [LIB-19] Nothing is computed twice.
 
 use harmonix_ipc::{Delete, ErrorKind, Format, Job, JobOptions, JobState, Mode, ShowCache};
 use harmonix_tests::{
@@ -162,6 +162,23 @@ fn kept_stems_stay_within_their_limit_and_the_last_used_stay() {
     separated(&none, "a.wav", &second(0), draft(Format::Flac16));
     assert!(!is_cached(&separated(&none, "a.wav", &second(0), draft(Format::Wav16))));
     assert_eq!(none.client().call(ShowCache {}).unwrap().entries, 0);
+}
+
+/// [LIB-19] What was used often stays when something that was used later goes.
+#[test]
+fn popular_stems_go_last() {
+    let daemon = Setup::new().config("cache.max_bytes = 9_000_000").start();
+    let [often, once, new] = [2.0, 3.0, 2.5].map(noise);
+    separated(&daemon, "often.wav", &often, draft(Format::Flac16));
+    for format in [Format::Wav16, Format::Wav24] {
+        assert!(is_cached(&separated(&daemon, "often.wav", &often, draft(format))));
+    }
+    separated(&daemon, "once.wav", &once, draft(Format::Flac16));
+    assert!(is_cached(&separated(&daemon, "once.wav", &once, draft(Format::Wav16))));
+    assert_eq!(daemon.client().call(ShowCache {}).unwrap().popular, 1);
+    separated(&daemon, "new.wav", &new, draft(Format::Flac16));
+    assert!(is_cached(&separated(&daemon, "often.wav", &often, draft(Format::Flac24))));
+    assert!(!is_cached(&separated(&daemon, "once.wav", &once, draft(Format::Flac24))));
 }
 
 #[test]

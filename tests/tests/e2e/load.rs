@@ -23,9 +23,9 @@ fn sixty_four_clients_lose_nothing() {
         let job = daemon.finished(id);
         assert_eq!(job.state, JobState::Completed, "{:?}", job.error);
     }
-    let list = daemon.client().call(ListJobs { states: vec![], limit: Some(1000) }).unwrap();
+    let list = daemon.client().call(ListJobs { limit: Some(1000), ..ListJobs::default() }).unwrap();
     assert_eq!(list.total, 64);
-    for job in list.jobs {
+    for job in list.jobs.into_iter().rev() {
         assert!(accepted.contains(&job.id));
         ended.push(job.finished_at.unwrap());
     }

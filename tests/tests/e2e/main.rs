@@ -11,6 +11,7 @@ mod crash;
 mod damage;
 mod faults;
 mod inputs;
+mod library;
 mod load;
 mod memory;
 mod models;

@@ -70,7 +70,7 @@ fn a_worker_that_stands_still_for_a_while_goes_on() {
 }
 
 /// The library that shifts the clock of a program, where it is installed.
-fn faketime() -> Option<PathBuf> {
+pub(crate) fn faketime() -> Option<PathBuf> {
     let places = fs::read_dir("/usr/lib").ok()?.map_while(Result::ok).map(|entry| entry.path());
     places.map(|place| place.join("faketime/libfaketime.so.1")).find(|library| library.exists())
 }
@@ -122,6 +122,6 @@ fn jobs_do_not_care_for_jumps_of_the_clock() {
     daemon.crash_and_restart();
     assert_eq!(daemon.finished(&last.id).state, JobState::Completed);
     let list = daemon.client().call(harmonix_ipc::ListJobs::default()).unwrap().jobs;
-    let ids: Vec<_> = list.into_iter().map(|job| job.id).collect();
+    let ids: Vec<_> = list.into_iter().rev().map(|job| job.id).collect();
     assert_eq!(ids, [undisturbed.id, job.id, waiting.id, last.id]);
 }

@@ -4,13 +4,14 @@
 use std::collections::HashMap;
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
-use harmonix_ipc::{Error, ErrorKind, Event, JobId, JobState, Result};
+use harmonix_ipc::{Deed, Error, ErrorKind, Event, JobId, JobState, Result};
 use tokio::sync::oneshot;
 
 use super::{JobsActor, ended_already, not_found};
 use crate::{
-    actors::{compute, library::Commit},
+    actors::{compute, library::Tell},
     job::Record,
+    library::News,
     store::Write,
 };
 
@@ -21,6 +22,22 @@ pub(super) enum End {
     Cancel,
     /// Nothing.
     Delete,
+    /// Nothing: its time is over.
+    Expire,
+}
+
+impl End {
+    fn removes(self) -> bool {
+        self != Self::Cancel
+    }
+
+    fn deed(self) -> Deed {
+        match self {
+            Self::Cancel => Deed::Cancelled,
+            Self::Delete => Deed::Deleted,
+            Self::Expire => Deed::Expired,
+        }
+    }
 }
 
 /// Jobs that are being ended, and who waits for it.
@@ -47,7 +64,7 @@ impl JobsActor {
         let first = !self.ends.contains(id);
         let entry = self.ends.0.entry(id.clone()).or_insert((end, Vec::new()));
         entry.1.push(sender);
-        if end == End::Delete {
+        if end.removes() {
             entry.0 = end;
         }
         match self.handles.get(id) {
@@ -78,13 +95,16 @@ impl JobsActor {
         }
         let write = match end {
             End::Cancel => Write::Put(record.key(), record.to_bytes()),
-            End::Delete => Write::Delete(record.key()),
+            End::Delete | End::Expire => Write::Delete(record.key()),
         };
         let record = record.clone();
+        let told = record.clone();
         let (library, folder) = (self.parts.library.clone(), self.parts.folders.job(id));
         let closing = async move {
-            let commit =
-                || async { library.call(Commit(vec![write.clone()])).await.and_then(|committed| committed) };
+            let commit = || async {
+                let news = News::of(end.deed(), &told);
+                library.call(Tell(vec![write.clone()], news)).await.and_then(|committed| committed)
+            };
             let committed = commit().await;
             compute(move || {
                 folder
@@ -103,12 +123,12 @@ impl JobsActor {
     fn closed(&mut self, record: Record, end: End, closed: &Result<()>, ctx: &mut Context<Self>) {
         let id = record.job.id.clone();
         // a deletion that was asked for meanwhile has still to be done
-        let more = end == End::Cancel && self.ends.0.get(&id).is_some_and(|(end, _)| *end == End::Delete);
+        let more = !end.removes() && self.ends.0.get(&id).is_some_and(|(end, _)| end.removes());
         if closed.is_ok() {
             tracing::info!(job = %id, ?end, "job ended on request");
             match end {
                 End::Cancel => self.put(record),
-                End::Delete => {
+                End::Delete | End::Expire => {
                     self.records.remove(&record.seq);
                     self.places.remove(&id);
                     self.watchers.send(record.job.owner, &Event::Removed { id: id.clone() });

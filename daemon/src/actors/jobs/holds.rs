@@ -1,19 +1,30 @@
-//! Holding jobs and the queue, and changing who goes first.
+//! Holding jobs and the queue, and changing who goes first and what a job is called.
 
 use std::collections::HashMap;
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture, WrapFuture};
-use harmonix_ipc::{Error, ErrorKind, Job, JobId, JobState, Priority, Result};
+use harmonix_ipc::{Deed, Error, ErrorKind, Job, JobId, JobState, Priority, Result};
 use tokio::sync::oneshot;
 
 use super::{JobsActor, messages::wait, not_found};
-use crate::{caller::Caller, job::Record, store::Write};
+use crate::{
+    caller::Caller,
+    job::Record,
+    library::{News, check_name},
+    store::Write,
+};
 
 /// Key of the record that says that the queue is held.
 pub(super) const HELD: &str = "queue/held";
 
 /// Jobs that are to be held once their stage has ended, and who waits for it.
 pub(super) type Holds = HashMap<JobId, Vec<oneshot::Sender<Result<()>>>>;
+
+/// A change of a job that has to wait: what, what the log says of it, and who waits for it.
+type Change = (Box<dyn FnOnce(&mut Record)>, Option<Deed>, oneshot::Sender<Result<()>>);
+
+/// Changes of jobs whose stage has ended and whose new record is being committed.
+pub(super) type Changes = HashMap<JobId, Vec<Change>>;
 
 /// Holds a job; answers once it has stopped.
 #[derive(Debug, Message)]
@@ -29,6 +40,11 @@ pub struct ResumeJob(pub Caller, pub JobId);
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Job>")]
 pub struct PrioritiseJob(pub Caller, pub JobId, pub Priority);
+
+/// Gives a job another name.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Job>")]
+pub struct RenameJob(pub Caller, pub JobId, pub String);
 
 /// Holds the whole queue, or lets it go on.
 #[derive(Debug, Message)]
@@ -55,29 +71,48 @@ impl JobsActor {
     }
 
     /// Changes a job at once, so that nothing that is under way undoes it; resolves when the change is durable, and only
-    /// then anybody hears of it.
+    /// then anybody hears of it. While the end of its stage is being committed the change waits for that: the record that
+    /// would be changed is not the job's any more.
     fn change(
         &mut self,
         id: &JobId,
-        change: impl FnOnce(&mut Record),
+        change: impl FnOnce(&mut Record) + 'static,
+        deed: Option<Deed>,
         ctx: &mut Context<Self>,
     ) -> oneshot::Receiver<Result<()>> {
         let (sender, done) = oneshot::channel();
+        let change: Change = (Box::new(change), deed, sender);
+        if self.steps.contains_key(id) && !self.handles.contains_key(id) {
+            self.changes.entry(id.clone()).or_default().push(change);
+        } else {
+            self.change_now(id, change, ctx);
+        }
+        done
+    }
+
+    /// Does what waited for the end of a job's stage.
+    pub(super) fn change_waiting(&mut self, id: &JobId, ctx: &mut Context<Self>) {
+        for change in self.changes.remove(id).unwrap_or_default() {
+            self.change_now(id, change, ctx);
+        }
+    }
+
+    fn change_now(&mut self, id: &JobId, (change, deed, sender): Change, ctx: &mut Context<Self>) {
         let Some(record) = self.places.get(id).and_then(|place| self.records.get_mut(place)) else {
             let _ = sender.send(Err(not_found(id)));
-            return done;
+            return;
         };
         change(record);
         let write = Write::Put(record.key(), record.to_bytes());
+        let news = deed.map(|deed| News::of(deed, record));
         let id = id.clone();
-        self.commit(vec![write], ctx, move |actor, committed, ctx| {
+        self.commit(vec![write], news, ctx, move |actor, committed, ctx| {
             if let Some(record) = actor.record(&id).cloned() {
                 actor.put(record);
             }
             let _ = sender.send(committed);
             actor.schedule(ctx);
         });
-        done
     }
 
     /// The stage of a job that is to be held has ended, or there is none: holds it.
@@ -89,7 +124,7 @@ impl JobsActor {
             return;
         }
         tracing::info!(job = %id, "job held");
-        let done = self.change(id, |record| record.job.state = JobState::Paused, ctx);
+        let done = self.change(id, |record| record.job.state = JobState::Paused, None, ctx);
         ctx.spawn(wait(done).into_actor(self).map(move |result, _, _| {
             waiting.into_iter().for_each(|sender| drop(sender.send(result.clone())));
         }));
@@ -137,7 +172,7 @@ impl Handler<ResumeJob> for JobsActor {
         });
         match held {
             Ok(()) => {
-                let done = self.change(&id, |record| record.job.state = JobState::Queued, ctx);
+                let done = self.change(&id, |record| record.job.state = JobState::Queued, None, ctx);
                 self.answer_with(done, caller, id)
             }
             Err(error) => Box::pin(actix::fut::ready(Err(error))),
@@ -152,7 +187,22 @@ impl Handler<PrioritiseJob> for JobsActor {
         let PrioritiseJob(caller, id, priority) = message;
         match self.changeable(caller, &id) {
             Ok(_) => {
-                let done = self.change(&id, |record| record.job.options.priority = priority, ctx);
+                let done = self.change(&id, move |record| record.job.options.priority = priority, None, ctx);
+                self.answer_with(done, caller, id)
+            }
+            Err(error) => Box::pin(actix::fut::ready(Err(error))),
+        }
+    }
+}
+
+impl Handler<RenameJob> for JobsActor {
+    type Result = Answer<Job>;
+
+    fn handle(&mut self, RenameJob(caller, id, name): RenameJob, ctx: &mut Self::Context) -> Self::Result {
+        match self.seen(caller, &id).map(drop).and_then(|()| check_name(&name)) {
+            Ok(()) => {
+                let change = move |record: &mut Record| record.job.name = name.trim().to_owned();
+                let done = self.change(&id, change, Some(Deed::Renamed), ctx);
                 self.answer_with(done, caller, id)
             }
             Err(error) => Box::pin(actix::fut::ready(Err(error))),

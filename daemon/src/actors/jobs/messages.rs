@@ -6,30 +6,25 @@ use actix::{
     ActorFutureExt, Context, Handler, Message, MessageResult, ResponseActFuture, ResponseFuture, WrapFuture,
 };
 use harmonix_ipc::{
-    Error, ErrorKind, Event, FileHead, Job, JobId, JobList, JobOptions, JobState, ListJobs, Result,
+    Deed, Error, ErrorKind, Event, FileHead, Job, JobId, JobList, JobOptions, JobState, ListJobs, Result,
 };
 use tokio::sync::{mpsc, oneshot};
 
 use super::{JobsActor, ended_already, ends::End, not_found};
 use crate::{
-    actors::Ping,
+    actors::{Ping, library::Tell},
     caller::Caller,
     folders::ANALYSIS,
     job::{Record, Resolved, effective, new_id, now, request_key, resolve},
+    library::{News, Words, page},
     models::{ModelStore, digests},
     store::Write,
 };
 
-/// Most jobs in one reply.
-const PAGE: usize = 1000;
-
-/// Jobs in a reply that does not say how many.
-const DEFAULT_PAGE: usize = 100;
-
 /// Takes a place in the queue for an upload.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Reserved>")]
-pub struct Reserve(pub JobOptions);
+pub struct Reserve(pub Caller, pub JobOptions);
 
 /// A place in the queue, and what the job that takes it comes to.
 #[derive(Debug, Clone)]
@@ -45,7 +40,7 @@ pub struct Reserved {
 /// Gives the place of an upload that came to nothing back.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct Release;
+pub struct Release(pub JobId);
 
 /// Accepts a job whose source lies ready. Answers once it is durable. The place of its upload is given back.
 #[derive(Debug, Message)]
@@ -111,7 +106,7 @@ impl JobsActor {
 impl Handler<Reserve> for JobsActor {
     type Result = Result<Reserved>;
 
-    fn handle(&mut self, Reserve(options): Reserve, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Reserve(caller, options): Reserve, _: &mut Self::Context) -> Self::Result {
         let options = effective(options);
         let resolved = resolve(&options, &self.parts.models.shelf())?;
         if self.stopping {
@@ -124,8 +119,9 @@ impl Handler<Reserve> for JobsActor {
             )
             .hint("try again when some have ended, or raise limits.active_jobs"));
         }
+        self.check_quota(caller.uid)?;
         let id = new_id()?;
-        self.reserved += 1;
+        self.reserved.insert(id.clone(), caller.uid);
         Ok(Reserved { id, options, resolved })
     }
 }
@@ -133,8 +129,8 @@ impl Handler<Reserve> for JobsActor {
 impl Handler<Release> for JobsActor {
     type Result = ();
 
-    fn handle(&mut self, _: Release, _: &mut Self::Context) {
-        self.reserved = self.reserved.saturating_sub(1);
+    fn handle(&mut self, Release(id): Release, _: &mut Self::Context) {
+        self.reserved.remove(&id);
     }
 }
 
@@ -145,12 +141,13 @@ impl Handler<Accept> for JobsActor {
         let record = new_record(self.next, message, &self.parts.models);
         self.next += 1;
         let write = Write::Put(record.key(), record.to_bytes());
+        let news = News::of(Deed::Submitted, &record);
         let library = self.parts.library.clone();
-        let durable = async move { library.call(crate::actors::library::Commit(vec![write])).await? };
+        let durable = async move { library.call(Tell(vec![write], news)).await? };
         Box::pin(durable.into_actor(self).map(|result, actor, ctx| {
-            actor.reserved = actor.reserved.saturating_sub(1);
+            actor.reserved.remove(&record.job.id);
             result?;
-            let job = record.job.clone();
+            let job = actor.view(&record);
             tracing::info!(job = %job.id, owner = job.owner, quality = %job.quality, mode = %job.mode, "job accepted");
             actor.put(record);
             actor.schedule(ctx);
@@ -191,6 +188,8 @@ fn new_record(seq: u64, accept: Accept, models: &ModelStore) -> Record {
             created_at: now(),
             started_at: None,
             finished_at: None,
+            times: [].into(),
+            remaining: None,
             options,
         },
         resolved,
@@ -219,13 +218,16 @@ impl Handler<List> for JobsActor {
     type Result = MessageResult<List>;
 
     fn handle(&mut self, List(caller, list): List, _: &mut Self::Context) -> Self::Result {
-        let wanted = |job: &&Job| {
-            caller.sees(job.owner) && (list.states.is_empty() || list.states.contains(&job.state))
+        let words = Words::new(list.text.as_deref().unwrap_or_default());
+        let wanted = |record: &&Record| {
+            let job = &record.job;
+            caller.sees(job.owner)
+                && (list.states.is_empty() || list.states.contains(&job.state))
+                && words.are_in(std::iter::once(job.name.as_str()))
         };
-        let all: Vec<_> = self.records.values().map(|record| &record.job).filter(wanted).collect();
-        let limit = list.limit.unwrap_or(DEFAULT_PAGE).min(PAGE);
-        let newest = all[all.len().saturating_sub(limit)..].iter().map(|job| (*job).clone()).collect();
-        MessageResult(JobList { jobs: newest, total: all.len() })
+        let all: Vec<_> = self.records.values().rev().filter(wanted).collect();
+        let (page, total) = page(&all, list.limit, list.page);
+        MessageResult(JobList { jobs: page.iter().map(|record| self.view(record)).collect(), total })
     }
 }
 
@@ -233,7 +235,7 @@ impl Handler<Get> for JobsActor {
     type Result = ResponseFuture<Result<Job>>;
 
     fn handle(&mut self, Get(caller, id): Get, _: &mut Self::Context) -> Self::Result {
-        let job = self.seen(caller, &id).map(|record| record.job.clone());
+        let job = self.seen(caller, &id).map(|record| self.view(record));
         let file = self.parts.folders.job(&id).analysis();
         Box::pin(async move {
             let mut job = job?;
@@ -257,7 +259,7 @@ impl Handler<Subscribe> for JobsActor {
         let wanted = |record: &&Record| {
             caller.sees(record.job.owner) && job.as_ref().is_none_or(|id| *id == record.job.id)
         };
-        let jobs = self.records.values().filter(wanted).map(|record| record.job.clone()).collect();
+        let jobs = self.records.values().filter(wanted).map(|record| self.view(record)).collect();
         Ok(self.watchers.add(caller, job, Event::Snapshot { jobs }))
     }
 }

@@ -4,32 +4,44 @@
 //! all jobs from the store, so starting and being rebuilt after a panic are the same thing.
 
 mod ends;
+mod figures;
 mod holds;
 mod messages;
+mod retention;
 mod stages;
 mod watchers;
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Instant,
+};
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
 use harmonix_ipc::{Error, ErrorKind, Event, JobId, JobState, Result};
 
-pub use holds::{HoldQueue, IsHeld, PauseJob, PrioritiseJob, ResumeJob};
+pub use figures::{Figures, Foresee, Report};
+pub use holds::{HoldQueue, IsHeld, PauseJob, PrioritiseJob, RenameJob, ResumeJob};
 pub use messages::*;
 
-use self::{ends::Ends, holds::Holds, watchers::Watchers};
+use self::{
+    ends::Ends,
+    holds::{Changes, Holds},
+    watchers::Watchers,
+};
 use super::{
     Running, Slot, Stages,
     analyzer::AnalyzerActor,
     export::ExportActor,
     ingest::IngestActor,
-    library::{Commit, LibraryActor, Scan},
+    library::{Commit, LibraryActor, Reconcile, Scan, Tell},
     separator::GpuSeparatorActor,
 };
 use crate::{
     cache::Cache,
+    config,
     folders::Folders,
-    job::{Capacity, Record, Step, Turns, preempted, resume, schedule},
+    job::{Capacity, Record, Step, TIMINGS, Timings, Turns, preempted, resume, schedule},
+    library::{Completed, News},
     models::ModelStore,
     store::Write,
 };
@@ -59,6 +71,12 @@ pub struct Parts {
     pub capacity: Capacity,
     /// Most jobs that are not in a final state.
     pub active: usize,
+    /// Bytes of the disk that jobs leave free.
+    pub free_bytes: u64,
+    /// What one user may have.
+    pub quota: config::Quota,
+    /// What goes by itself.
+    pub retention: config::Retention,
 }
 
 /// The actor.
@@ -69,14 +87,19 @@ pub struct JobsActor {
     places: HashMap<JobId, u64>,
     /// The next place.
     next: u64,
-    /// Uploads that have a place in the queue already.
-    reserved: usize,
+    /// Uploads that have a place in the queue already, and whose they are.
+    reserved: HashMap<JobId, u32>,
     /// The stage of each job that is in one, until its end is committed.
     steps: BTreeMap<JobId, Step>,
+    /// When each of them began, and what was learned from those that have ended.
+    began: HashMap<JobId, Instant>,
+    timings: Timings,
     turns: Turns,
     handles: HashMap<JobId, Running>,
     ends: Ends,
     holds: Holds,
+    /// Changes that came while the end of a stage was being committed.
+    changes: Changes,
     /// Nothing begins.
     held: bool,
     watchers: Watchers,
@@ -91,12 +114,15 @@ impl JobsActor {
             records: BTreeMap::new(),
             places: HashMap::new(),
             next: 0,
-            reserved: 0,
+            reserved: HashMap::new(),
             steps: BTreeMap::new(),
+            began: HashMap::new(),
+            timings: Timings::default(),
             turns: Turns::default(),
             handles: HashMap::new(),
             ends: Ends::default(),
             holds: Holds::default(),
+            changes: Changes::default(),
             held: false,
             watchers: Watchers::default(),
             stopping: false,
@@ -108,26 +134,32 @@ impl JobsActor {
     }
 
     fn active(&self) -> usize {
-        self.reserved + self.records.values().filter(|record| !record.job.state.is_final()).count()
+        self.reserved.len() + self.records.values().filter(|record| !record.job.state.is_final()).count()
     }
 
     /// Takes a committed record over and tells the watchers.
     fn put(&mut self, record: Record) {
-        self.watchers.send(record.job.owner, &Event::Job { job: Box::new(record.job.clone()) });
+        self.watchers.send(record.job.owner, &Event::Job { job: Box::new(self.view(&record)) });
         self.places.insert(record.job.id.clone(), record.seq);
         self.next = self.next.max(record.seq + 1);
         self.records.insert(record.seq, record);
     }
 
-    /// Commits writes, then goes on with `then`.
+    /// Commits writes and what the library makes of the news, then goes on with `then`.
     fn commit(
         &self,
         writes: Vec<Write>,
+        news: Option<News>,
         ctx: &mut Context<Self>,
         then: impl FnOnce(&mut Self, Result<()>, &mut Context<Self>) + 'static,
     ) {
         let library = self.parts.library.clone();
-        let done = async move { library.call(Commit(writes)).await? };
+        let done = async move {
+            match news {
+                Some(news) => library.call(Tell(writes, news)).await?,
+                None => library.call(Commit(writes)).await?,
+            }
+        };
         ctx.spawn(done.into_actor(self).map(|result, actor, ctx| then(actor, result, ctx)));
     }
 
@@ -166,12 +198,26 @@ impl JobsActor {
             self.put(record);
         }
         self.sweep();
-        self.commit(writes, ctx, |actor, result, ctx| {
+        self.reconcile(ctx);
+        self.retain(ctx);
+        self.commit(writes, None, ctx, |actor, result, ctx| {
             if let Err(error) = result {
                 tracing::error!(error = %error, "jobs that were taken up again are not noted");
             }
             actor.schedule(ctx);
         });
+    }
+
+    /// Lets the library know which jobs there are.
+    fn reconcile(&self, ctx: &mut Context<Self>) {
+        let completed = self.records.values().filter_map(Completed::of).collect();
+        let library = self.parts.library.clone();
+        let done = async move { library.call(Reconcile(completed)).await? };
+        ctx.spawn(done.into_actor(self).map(|done: Result<()>, _, _| {
+            if let Err(error) = done {
+                tracing::error!(error = %error, "the library does not know all jobs");
+            }
+        }));
     }
 
     /// Removes what a crash left: uploads that were never accepted, work of jobs that have ended.
@@ -196,16 +242,19 @@ impl Actor for JobsActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(256);
+        ctx.run_interval(retention::PERIOD, Self::retain);
         let (library, stages) = (self.parts.library.clone(), self.parts.stages.clone());
         let loading = async move {
             stages.end_all().await;
             let held = !library.call(Scan(holds::HELD)).await??.is_empty();
-            library.call(Scan(Record::PREFIX)).await?.map(|jobs| (jobs, held))
+            let timings = library.call(Scan(TIMINGS)).await??;
+            library.call(Scan(Record::PREFIX)).await?.map(|jobs| (jobs, held, timings))
         };
         // messages wait until the jobs are there
         ctx.wait(loading.into_actor(self).map(|stored, actor, ctx| match stored {
-            Ok((stored, held)) => {
+            Ok((stored, held, timings)) => {
                 actor.held = held;
+                actor.timings = Timings::load(timings);
                 actor.load(stored, ctx);
             }
             Err(error) => {

@@ -1,12 +1,12 @@
 //! Stages: begun, reported on, ended.
 
-use std::io;
+use std::{io, time::Instant};
 
 use actix::{ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 use harmonix_engine::{Monitor, protocol::Note};
 use harmonix_ipc::{Error, ErrorKind, Event, FileState, JobId, JobState, Result};
 
-use super::{JobsActor, Parts};
+use super::{JobsActor, Parts, figures::clock};
 use crate::{
     actors::{
         Running, analyzer::Analyse, compute, export::Export, ingest::Ingest, library::Commit,
@@ -15,6 +15,7 @@ use crate::{
     audio::Ingested,
     folders::{ANALYSIS, JobFolder},
     job::{Outcome, Record, Resolved, Separated, Step, apply, now, stems_key},
+    library::News,
     models::digests,
     reuse,
     store::Write,
@@ -33,7 +34,8 @@ impl Handler<Progress> for JobsActor {
         if self.steps.contains_key(&id) && progress > record.job.progress {
             record.advance(progress);
             let owner = record.job.owner;
-            self.watchers.send(owner, &Event::Progress { id, progress });
+            let remaining = self.timings.remaining(record);
+            self.watchers.send(owner, &Event::Progress { id, progress, remaining });
         }
     }
 }
@@ -47,6 +49,7 @@ impl JobsActor {
         record.job.started_at = record.job.started_at.or_else(|| Some(now()));
         let running = self.parts.stages.begin(id.clone(), report(ctx.address(), step));
         self.steps.insert(id.clone(), step);
+        self.began.insert(id.clone(), Instant::now());
         if step == Step::Separate {
             self.turns.served(record.job.owner);
         }
@@ -93,6 +96,7 @@ impl JobsActor {
     /// A stage has ended: commits what it made of the job, then goes on.
     fn ended(&mut self, id: &JobId, outcome: Outcome, ctx: &mut Context<Self>) {
         self.handles.remove(id);
+        let began = self.began.remove(id);
         if self.ends.contains(id) {
             self.steps.remove(id);
             return self.close(id, ctx);
@@ -103,7 +107,11 @@ impl JobsActor {
         };
         let gave_way =
             matches!(outcome, Outcome::Interrupted) && !self.stopping && !self.holds.contains_key(id);
+        let step = self.steps.get(id).copied();
+        let ran =
+            step.zip(began).and_then(|(step, began)| clock(&mut record, step, began.elapsed(), &outcome));
         apply(&mut record, outcome);
+        let learned = ran.and_then(|step| self.learn(&record, step));
         if gave_way {
             record
                 .note("preempted", "a job of higher priority took the device; this one goes on where it was");
@@ -111,9 +119,9 @@ impl JobsActor {
         if let Some(error) = &record.job.error {
             tracing::warn!(job = %id, error.kind = %error.kind, "job failed");
         }
-        let write = Write::Put(record.key(), record.to_bytes());
+        let writes = [Write::Put(record.key(), record.to_bytes())].into_iter().chain(learned).collect();
         let id = id.clone();
-        self.commit(vec![write], ctx, move |actor, committed, ctx| {
+        self.commit(writes, News::ended(&record), ctx, move |actor, committed, ctx| {
             let durable = committed.is_ok();
             if let Err(error) = committed {
                 // not durable, so not true: the job fails instead
@@ -152,6 +160,7 @@ impl JobsActor {
             tracing::info!(job = %id, %state, "stage ended");
             actor.steps.remove(&id);
             actor.put(record);
+            actor.change_waiting(&id, ctx);
             if actor.ends.contains(&id) {
                 actor.close(&id, ctx);
             } else if actor.holds.contains_key(&id) {
@@ -233,8 +242,8 @@ async fn run(
                 return Ok(Outcome::Separated(Box::new(separated)));
             }
             let room = room_for(&ingested, &resolved);
-            let (cache, place) = (parts.cache.clone(), folder.clone());
-            compute(move || reuse::make_room(&cache, &place, room)).await?;
+            let (cache, place, reserve) = (parts.cache.clone(), folder.clone(), parts.free_bytes);
+            compute(move || reuse::make_room(&cache, &place, room, reserve)).await?;
             let separate = Separate {
                 running,
                 folder: folder.clone(),

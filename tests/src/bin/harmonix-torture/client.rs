@@ -89,7 +89,7 @@ fn list(world: &World, mut client: Client) -> Told {
         .filter(|(_, entry)| entry.delete == Asked::No)
         .map(|(id, _)| id.clone())
         .collect();
-    let Ok(list) = client.call(ListJobs { states: vec![], limit: Some(1000) }) else { return Ok(()) };
+    let Ok(list) = client.call(ListJobs { limit: Some(1000), ..ListJobs::default() }) else { return Ok(()) };
     let ledger = world.ledger();
     let missing = before.iter().find(|id| {
         list.total <= 1000

@@ -236,7 +236,7 @@ impl Bench {
     }
 
     fn jobs(&self) -> Told<Vec<Job>> {
-        let list = self.daemon.client().call(ListJobs { states: vec![], limit: Some(1000) });
+        let list = self.daemon.client().call(ListJobs { limit: Some(1000), ..ListJobs::default() });
         list.map(|list| list.jobs).map_err(|error| error.to_string())
     }
 
