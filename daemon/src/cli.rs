@@ -10,14 +10,14 @@ use clap::{CommandFactory, Parser};
 use harmonix_ipc::{Error, ErrorKind, Result};
 
 use crate::{
-    config::{self, Config, Layers},
+    config::{self, Config, Layers, Live},
     models::Catalogue,
     serve::serve,
-    telemetry,
+    systemd, telemetry,
 };
 
 /// Separates songs into stems, as a service. Runs in the foreground; `harmonixctl` talks to it.
-#[derive(Debug, Parser)]
+#[derive(Debug, Clone, Parser)]
 #[command(name = "harmonixd", version, after_help = AFTER)]
 struct Flags {
     /// Configuration file; else HARMONIX_CONFIG, else ~/.config/harmonix/config.toml or /etc/harmonix/config.toml
@@ -47,7 +47,8 @@ struct Flags {
 }
 
 const AFTER: &str = "Settings come from defaults, the configuration file, HARMONIX_* variables and flags, the later the stronger.\n\
-SIGTERM and SIGINT stop the daemon; jobs that run then go on after the next start.";
+SIGTERM and SIGINT stop the daemon; jobs that run then go on after the next start.\n\
+SIGHUP reads the configuration again: log, access and limits count from then on, the rest after a restart.";
 
 /// The program.
 pub fn run() -> ExitCode {
@@ -90,7 +91,9 @@ fn act(flags: &Flags) -> Result<()> {
     telemetry::start(&config)?;
     actix::System::new().block_on(async {
         let stop = signal()?;
-        serve(config, stop).await
+        let live = Live::from(config);
+        actix::spawn(reloads(live.clone(), flags.clone())?);
+        serve(live, stop).await
     })
 }
 
@@ -118,6 +121,36 @@ fn signal() -> Result<impl Future<Output = ()>> {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Reads the configuration again at each SIGHUP. A wrong one changes nothing.
+fn reloads(live: Live, flags: Flags) -> Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangup = signal(SignalKind::hangup())
+        .map_err(|error| Error::io(ErrorKind::Internal, "cannot listen to signals", &error))?;
+    Ok(async move {
+        while hangup.recv().await.is_some() {
+            systemd::notify("RELOADING=1");
+            let reload = || {
+                let config = load(&flags)?;
+                telemetry::reload(&config)?;
+                live.reload(&config)
+            };
+            match reload() {
+                Ok(reloaded) => {
+                    let (changed, restart) = (reloaded.changed.join(" "), reloaded.restart.join(" "));
+                    tracing::info!(changed, "configuration reloaded");
+                    if !restart.is_empty() {
+                        tracing::warn!(keys = restart, "these keys count after a restart");
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(error.kind = %error.kind, %error, "the configuration is wrong: the old one stays");
+                }
+            }
+            systemd::notify("READY=1");
         }
     })
 }

@@ -19,6 +19,7 @@ mod reuse;
 pub mod router;
 mod serve;
 pub mod store;
+mod systemd;
 mod telemetry;
 pub mod transport;
 pub mod upload;

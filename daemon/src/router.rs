@@ -19,9 +19,10 @@ use crate::{
         separator::AskWorker,
     },
     caller::Caller,
-    config::{self, Config},
+    config::{self, Config, Live},
     doctor,
     job::{BUILT_IN, resolve},
+    transport::dbus::Bus,
     upload::{Incoming, Upload},
 };
 
@@ -42,8 +43,12 @@ pub enum Outcome {
 /// Everything that commands work with.
 #[derive(Clone)]
 pub struct Router {
-    /// The configuration in force.
+    /// The configuration as it was when the connection, or the call, began.
     pub config: Rc<Config>,
+    /// The configuration in force.
+    pub live: Live,
+    /// The place on the message bus.
+    pub bus: Bus,
     /// The queue.
     pub jobs: Slot<JobsActor>,
     /// What the queue works with.
@@ -60,6 +65,12 @@ pub fn greeting() -> Greeting {
 }
 
 impl Router {
+    /// The same with the configuration that is in force now.
+    #[must_use]
+    pub fn now(&self) -> Self {
+        Self { config: self.live.get(), ..self.clone() }
+    }
+
     /// Carries a command out for a caller. Access levels of the table are kept here; jobs keep their owners'.
     pub async fn route(&self, caller: Caller, request: Request) -> Result<Outcome> {
         if request.info().access == Access::Admin {
@@ -75,7 +86,7 @@ impl Router {
                 .hint("install client and daemon of the same release"));
             }
             Request::Status(_) => Reply::Status(self.status().await?),
-            Request::Doctor(_) => Reply::Doctor(doctor::examine(&self.config, &self.parts).await),
+            Request::Doctor(_) => Reply::Doctor(doctor::examine(&self.config, &self.parts, &self.bus).await),
             Request::Submit(submit) => return self.submit(caller, submit).await.map(Outcome::Upload),
             Request::ListJobs(list) => {
                 let JobList { jobs, total } = self.jobs.call(List(caller, list)).await?;

@@ -51,6 +51,8 @@ pub struct CommandInfo {
     pub access: Access,
     /// How the conversation goes on.
     pub flow: Flow,
+    /// What it does, for people.
+    pub doc: &'static str,
 }
 
 macro_rules! commands {
@@ -81,7 +83,9 @@ macro_rules! commands {
 
             impl Command for $command {
                 type Reply = $type;
-                const INFO: CommandInfo = CommandInfo { name: $name, access: Access::$access, flow: Flow::$flow };
+                const INFO: CommandInfo = CommandInfo {
+                    name: $name, access: Access::$access, flow: Flow::$flow, doc: concat!($($doc),+),
+                };
                 fn reply(reply: Reply) -> Option<$type> {
                     match reply { Reply::$reply(reply) => Some(reply), _ => None }
                 }

@@ -11,8 +11,9 @@ use tokio::time::Instant;
 
 use super::{
     Ping, Slot,
-    jobs::{JobsActor, Parts},
+    jobs::{CountActive, JobsActor, Parts},
 };
+use crate::systemd;
 
 /// How often each actor is asked.
 const EVERY: Duration = Duration::from_secs(1);
@@ -30,12 +31,16 @@ pub struct HealthActor {
     jobs: Slot<JobsActor>,
     parts: Parts,
     seen: BTreeMap<&'static str, Instant>,
+    /// How often systemd wants to hear of the daemon.
+    watchdog: Option<Duration>,
+    /// What systemd was told last.
+    status: String,
 }
 
 impl HealthActor {
     /// Watches the queue and everything that it works with.
     pub fn new(jobs: Slot<JobsActor>, parts: Parts) -> Self {
-        Self { jobs, parts, seen: BTreeMap::new() }
+        Self { jobs, parts, seen: BTreeMap::new(), watchdog: systemd::watchdog(), status: String::new() }
     }
 
     fn ask<A>(&mut self, slot: &Slot<A>, ctx: &mut Context<Self>)
@@ -63,6 +68,44 @@ impl HealthActor {
         self.ask(&parts.export, ctx);
     }
 
+    /// An actor that did not answer for so long is not alive. A watchdog has to hear of it in its time.
+    fn deadline(&self) -> Duration {
+        self.watchdog.map_or(DEADLINE, |watchdog| DEADLINE.min(watchdog / 2))
+    }
+
+    /// Says that the daemon lives, if all of it does, and what it does. When it does not, systemd ends it.
+    fn tell_systemd(&mut self, ctx: &mut Context<Self>) {
+        if !systemd::is_manager_there() {
+            return;
+        }
+        let hung: Vec<_> = self
+            .seen
+            .iter()
+            .filter(|(_, seen)| seen.elapsed() >= self.deadline())
+            .map(|(name, _)| *name)
+            .collect();
+        if hung.is_empty() {
+            systemd::notify("WATCHDOG=1");
+        } else {
+            self.say(format!("not answering: {}", hung.join(", ")));
+            return;
+        }
+        let count = self.jobs.addr().send(CountActive);
+        ctx.spawn(count.into_actor(self).map(|active, actor, _| match active {
+            Ok(0) => actor.say("idle".into()),
+            Ok(1) => actor.say("1 job waits or runs".into()),
+            Ok(active) => actor.say(format!("{active} jobs wait or run")),
+            Err(_) => {}
+        }));
+    }
+
+    fn say(&mut self, status: String) {
+        if self.status != status {
+            systemd::notify(&format!("STATUS={status}"));
+            self.status = status;
+        }
+    }
+
     fn restarts(&self, name: &str) -> u32 {
         let Parts { library, ingest, analyzer, separator, export, .. } = &self.parts;
         let all = [
@@ -82,7 +125,11 @@ impl Actor for HealthActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.ask_all(ctx);
-        ctx.run_interval(EVERY, Self::ask_all);
+        let every = self.watchdog.map_or(EVERY, |watchdog| EVERY.min(watchdog / 4));
+        ctx.run_interval(every, |actor, ctx| {
+            actor.tell_systemd(ctx);
+            actor.ask_all(ctx);
+        });
     }
 }
 
@@ -92,7 +139,7 @@ impl Handler<AskHealth> for HealthActor {
     fn handle(&mut self, _: AskHealth, _: &mut Self::Context) -> Self::Result {
         let health = |(name, seen): (&&'static str, &Instant)| ActorHealth {
             name: (*name).to_owned(),
-            alive: seen.elapsed() < DEADLINE,
+            alive: seen.elapsed() < self.deadline(),
             last_seen: seen.elapsed().as_secs_f64(),
             restarts: self.restarts(name),
         };

@@ -114,5 +114,7 @@ impl Handler<Scan> for LibraryActor {
 impl Handler<Ping> for LibraryActor {
     type Result = ();
 
-    fn handle(&mut self, _: Ping, _: &mut Self::Context) {}
+    fn handle(&mut self, _: Ping, ctx: &mut Self::Context) {
+        crate::fault::hang("library", ctx);
+    }
 }

@@ -19,6 +19,12 @@ pub(super) const KEYS: &[(&str, &str)] = &[
         "access.admins",
         "Ids of users who may see and end everybody's jobs, besides root and the daemon's own user.",
     ),
+    (
+        "dbus.bus",
+        "The message bus: auto (the system's for the system's daemon, else the session's), system, session or off.",
+    ),
+    ("dbus.finished", "Jobs that keep their objects on the bus after they have ended, at most."),
+    ("dbus.finished_for", "Seconds for which they keep them."),
     ("limits.upload_bytes", "Largest input in bytes."),
     ("limits.upload_idle", "Seconds without a byte after which an upload is given up."),
     ("limits.duration", "Longest input in seconds; 0 is no limit."),
@@ -33,6 +39,14 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ),
     ("worker.idle", "Seconds after which a worker without work is stopped and its memory freed."),
     ("worker.stall", "Seconds without progress after which a worker counts as hung and is replaced."),
+    (
+        "worker.nice",
+        "How far the worker stands back for other programs on the processor and, with that, on the disk: 0 to 19.",
+    ),
+    (
+        "worker.oom_score_adj",
+        "How much sooner the kernel ends the worker than others when memory runs out: 0 to 1000. Its job goes on in another.",
+    ),
     (
         "models.catalogue",
         "A file with more models, in the form of models/registry.toml; its entries take the place of those of the same id.",

@@ -21,9 +21,10 @@ pub(super) struct Dirs {
 }
 
 impl Dirs {
-    /// True for root and under a systemd unit with a state directory.
+    /// True for root and under a systemd unit of the system with a state directory.
     pub(super) fn is_system() -> bool {
-        env::var_os("STATE_DIRECTORY").is_some() || rustix::process::geteuid().is_root()
+        let unit = env::var_os("STATE_DIRECTORY").is_some() && env::var_os("XDG_RUNTIME_DIR").is_none();
+        unit || rustix::process::geteuid().is_root()
     }
 
     pub(super) fn here() -> Self {
@@ -196,7 +197,7 @@ fn merge(base: &mut Table, over: &Table) {
     }
 }
 
-fn put(table: &mut Table, path: &str, value: Value) {
+pub(super) fn put(table: &mut Table, path: &str, value: Value) {
     // a whole number where a fraction is expected is no error
     let value = match (value, get(table, path)) {
         (Value::Integer(whole), Some(Value::Float(_))) => Value::Float(whole as f64),
@@ -214,7 +215,7 @@ fn put(table: &mut Table, path: &str, value: Value) {
     }
 }
 
-fn get<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
+pub(super) fn get<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
     match path.split_once('.') {
         None => table.get(path),
         Some((section, key)) => table.get(section)?.get(key),
@@ -240,7 +241,7 @@ fn set(table: &mut Table, path: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
-fn finish(table: Table) -> Result<Config> {
+pub(super) fn finish(table: Table) -> Result<Config> {
     let config: Config = table
         .try_into()
         .map_err(|error: toml::de::Error| Error::new(ErrorKind::Config, error.message().trim().to_owned()))?;
@@ -254,11 +255,13 @@ fn finish(table: Table) -> Result<Config> {
         () if crate::models::proxy(&config.models.proxy).is_err() => {
             wrong("`models.proxy` must be empty, none, or an address such as http://proxy:3128")
         }
+        () if config.worker.nice > 19 => wrong("`worker.nice` must be 0 to 19"),
+        () if config.worker.oom_score_adj > 1000 => wrong("`worker.oom_score_adj` must be 0 to 1000"),
         () if limits.channels == 0 => wrong("`limits.channels` must be at least 1"),
         () if !(limits.duration >= 0.0 && limits.duration.is_finite()) => {
             wrong("`limits.duration` must not be negative")
         }
-        () if [limits.upload_idle, config.worker.idle, config.worker.stall]
+        () if [limits.upload_idle, config.worker.idle, config.worker.stall, config.dbus.finished_for]
             .iter()
             .any(|s| !(*s > 0.0 && *s < 1e9)) =>
         {

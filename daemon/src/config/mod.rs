@@ -2,6 +2,7 @@
 
 mod keys;
 mod layers;
+mod live;
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use keys::example;
 pub use layers::{Layers, check};
+pub use live::{Live, Reloaded};
 
 /// The configuration in force. Texts, units and defaults of the keys: `harmonixd --example-config`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +26,7 @@ pub struct Config {
     pub log_format: LogFormat,
     pub socket: Socket,
     pub access: Access,
+    pub dbus: Dbus,
     pub limits: Limits,
     pub ingest: Ingest,
     pub worker: Worker,
@@ -64,6 +67,30 @@ pub struct Access {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "see Config")]
+pub struct Dbus {
+    pub bus: DbusBus,
+    pub finished: usize,
+    pub finished_for: f64,
+}
+
+/// Which message bus is served.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DbusBus {
+    /// The system's for the system's daemon, the session's for a user's own. None there: nothing is missed.
+    #[default]
+    Auto,
+    /// The system's.
+    System,
+    /// The session's.
+    Session,
+    /// None.
+    Off,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "see Config")]
 pub struct Limits {
     pub upload_bytes: u64,
     pub upload_idle: f64,
@@ -88,6 +115,8 @@ pub struct Worker {
     pub program: PathBuf,
     pub idle: f64,
     pub stall: f64,
+    pub nice: u8,
+    pub oom_score_adj: u16,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -117,6 +146,7 @@ impl Default for Config {
             log_format: LogFormat::Auto,
             socket: Socket { mode: "auto".into(), connections: 256 },
             access: Access { admins: Vec::new() },
+            dbus: Dbus { bus: DbusBus::Auto, finished: 32, finished_for: 600.0 },
             limits: Limits {
                 upload_bytes: 2 << 30,
                 upload_idle: 60.0,
@@ -126,7 +156,13 @@ impl Default for Config {
                 active_jobs: 256,
             },
             ingest: Ingest { ffmpeg: "ffmpeg".into(), parallel: 2 },
-            worker: Worker { program: PathBuf::new(), idle: 300.0, stall: 300.0 },
+            worker: Worker {
+                program: PathBuf::new(),
+                idle: 300.0,
+                stall: 300.0,
+                nice: 5,
+                oom_score_adj: 500,
+            },
             models: Models { catalogue: PathBuf::new(), proxy: String::new() },
             cache: Cache { max_bytes: 10 << 30 },
         }
@@ -142,6 +178,11 @@ impl Config {
     /// The administrator's own catalogue of models.
     pub fn catalogue(&self) -> Option<&Path> {
         Some(self.models.catalogue.as_path()).filter(|path| !path.as_os_str().is_empty())
+    }
+
+    /// True for the system's daemon: root's, or one with a state directory from systemd.
+    pub fn is_system() -> bool {
+        layers::Dirs::is_system()
     }
 
     /// The control socket's mode: `socket.mode`, or by default 0660 for the system's daemon (root, or started by

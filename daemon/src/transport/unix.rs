@@ -19,7 +19,7 @@ use interprocess::{
         tokio::{Listener, Stream},
         traits::{StreamCommon, tokio::Listener as _},
     },
-    os::unix::local_socket::ListenerOptionsExt,
+    os::unix::{local_socket::ListenerOptionsExt, uds_local_socket::tokio::Listener as UdListener},
 };
 use tokio::{
     fs::File,
@@ -37,13 +37,35 @@ use crate::{
 /// Longest that a client may take to take a reply.
 const SEND: Duration = Duration::from_secs(60);
 
-/// The socket. Dropping it removes its file.
+/// The socket. Dropping it removes its file, unless systemd owns it.
 pub struct Control {
     listener: Listener,
-    path: PathBuf,
+    path: Option<PathBuf>,
 }
 
 impl Control {
+    /// The socket that systemd has opened, else one of its own.
+    pub fn open(path: &Path, mode: u32) -> Result<Self> {
+        let failed = |error: &io::Error| {
+            Error::io(ErrorKind::Config, "the socket from systemd cannot be used", error)
+                .hint("harmonixd.socket has to have one ListenStream=, of the Unix domain")
+        };
+        let Some(given) = crate::systemd::listener().map_err(|error| failed(&error))? else {
+            return Self::bind(path, mode);
+        };
+        let there = given.local_addr().ok();
+        let there = there.as_ref().and_then(std::os::unix::net::SocketAddr::as_pathname);
+        if there != Some(path) {
+            tracing::warn!(
+                listens = ?there,
+                configured = %path.display(),
+                "the socket from systemd is not where runtime_dir says: clients that go by it will not find it"
+            );
+        }
+        let adopt = || Ok(UdListener::try_from(std::os::fd::OwnedFd::from(given))?.into());
+        Ok(Self { listener: adopt().map_err(|error: io::Error| failed(&error))?, path: None })
+    }
+
     /// Binds the socket with that mode. A stale file of a daemon that was killed is replaced; where one answers,
     /// [`ErrorKind::Conflict`].
     pub fn bind(path: &Path, mode: u32) -> Result<Self> {
@@ -75,7 +97,7 @@ impl Control {
             fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
             Ok(listener)
         };
-        Ok(Self { listener: bind().map_err(|error| failed(&error))?, path: path.to_owned() })
+        Ok(Self { listener: bind().map_err(|error| failed(&error))?, path: Some(path.to_owned()) })
     }
 
     /// Takes connections for ever.
@@ -92,7 +114,7 @@ impl Control {
                 }
             };
             let place = Arc::clone(&places).try_acquire_owned();
-            let router = router.clone();
+            let router = router.now();
             actix::spawn(async move {
                 let admitted = place.is_ok();
                 if let Err(error) = talk(stream, &router, admitted).await {
@@ -106,7 +128,7 @@ impl Control {
 
 impl Drop for Control {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        self.path.iter().for_each(|path| drop(fs::remove_file(path)));
     }
 }
 

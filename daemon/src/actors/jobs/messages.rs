@@ -117,12 +117,10 @@ impl Handler<Reserve> for JobsActor {
         if self.stopping {
             return Err(Error::new(ErrorKind::Unavailable, "the daemon is stopping"));
         }
-        if self.active() >= self.parts.active {
-            return Err(Error::new(
-                ErrorKind::Busy,
-                format!("{} jobs are waiting or running already", self.parts.active),
-            )
-            .hint("try again when some have ended, or raise limits.active_jobs"));
+        let most = self.parts.live.get().limits.active_jobs;
+        if self.active() >= most {
+            return Err(Error::new(ErrorKind::Busy, format!("{most} jobs are waiting or running already"))
+                .hint("try again when some have ended, or raise limits.active_jobs"));
         }
         let id = new_id()?;
         self.reserved += 1;
@@ -151,7 +149,7 @@ impl Handler<Accept> for JobsActor {
             actor.reserved = actor.reserved.saturating_sub(1);
             result?;
             let job = record.job.clone();
-            tracing::info!(job = %job.id, owner = job.owner, quality = %job.quality, mode = %job.mode, "job accepted");
+            tracing::info!(job = %job.id, caller = job.owner, quality = %job.quality, mode = %job.mode, "job accepted");
             actor.put(record);
             actor.schedule(ctx);
             Ok(job)

@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     cache::Cache,
+    config::Live,
     folders::Folders,
     job::{Capacity, Record, Step, Turns, preempted, resume, schedule},
     models::ModelStore,
@@ -57,8 +58,8 @@ pub struct Parts {
     pub stages: Stages,
     /// How many jobs may be in a stage.
     pub capacity: Capacity,
-    /// Most jobs that are not in a final state.
-    pub active: usize,
+    /// The configuration in force.
+    pub live: Live,
 }
 
 /// The actor.

@@ -1,0 +1,65 @@
+//! Commands that answer with many lines: the caller gets one end of a socket pair and reads JSON lines from it.
+
+use std::{
+    io,
+    os::{fd::OwnedFd, unix::net::UnixStream as StdStream},
+    time::Duration,
+};
+
+use harmonix_ipc::{Event, Reply, frame::line};
+use serde::Serialize;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+    sync::mpsc,
+    time::timeout,
+};
+
+/// Longest that a caller may take to take a line.
+const SEND: Duration = Duration::from_secs(60);
+
+/// Events until the caller closes its end or falls behind.
+pub(super) fn events(events: mpsc::Receiver<Event>) -> io::Result<OwnedFd> {
+    begin(events, Some(Event::Lagged {}))
+}
+
+/// Lines of progress and the reply. Closing the other end ends the work.
+pub(super) fn progress(lines: mpsc::Receiver<Reply>) -> io::Result<OwnedFd> {
+    begin(lines, None)
+}
+
+fn begin<T: Serialize + 'static>(values: mpsc::Receiver<T>, last: Option<T>) -> io::Result<OwnedFd> {
+    let (ours, theirs) = StdStream::pair()?;
+    ours.set_nonblocking(true)?;
+    let ours = UnixStream::from_std(ours)?;
+    actix::spawn(async move {
+        if let Err(error) = send(ours, values, last).await {
+            tracing::debug!(%error, "lines ended");
+        }
+    });
+    Ok(theirs.into())
+}
+
+async fn send<T: Serialize>(
+    stream: UnixStream,
+    mut values: mpsc::Receiver<T>,
+    last: Option<T>,
+) -> io::Result<()> {
+    let (mut hear, mut say) = stream.into_split();
+    let mut ignored = [0; 256];
+    loop {
+        tokio::select! {
+            value = values.recv() => {
+                let Some(value) = value else { break };
+                timeout(SEND, say.write_all(&line(&value)?)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+            }
+            read = hear.read(&mut ignored) => if read? == 0 { return Ok(()) },
+        }
+    }
+    match last {
+        Some(last) => {
+            timeout(SEND, say.write_all(&line(&last)?)).await.map_err(|_| io::ErrorKind::TimedOut)?
+        }
+        None => Ok(()),
+    }
+}
