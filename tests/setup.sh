@@ -19,6 +19,7 @@ if [ "$(id -u)" = 0 ]; then
     command -v dbus-daemon >/dev/null || missing="$missing dbus"
     [ -e /usr/lib/systemd/user/dbus.socket ] || missing="$missing dbus-user-session"
     command -v gdbus >/dev/null || missing="$missing libglib2.0-bin"
+    /usr/bin/python3 -c "import dbus" 2>/dev/null || missing="$missing python3-dbus"
     command -v pkcheck >/dev/null || missing="$missing polkitd"
 fi
 

@@ -3,6 +3,7 @@
 use std::{env, io, os::unix::fs::MetadataExt, sync::OnceLock};
 
 use harmonix_ipc::{Error, ErrorKind, Result};
+use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
 };
@@ -48,7 +49,14 @@ pub(crate) fn start(config: &Config) -> Result<()> {
 fn journal() -> Result<Box<dyn Layer<Registry> + Send + Sync>> {
     let layer = tracing_journald::layer()
         .map_err(|error| Error::io(ErrorKind::Unavailable, "cannot reach the journal", &error))?;
-    Ok(layer.with_field_prefix(None).boxed())
+    // its own mapping makes a notice of info
+    let priorities = PriorityMappings {
+        info: Priority::Informational,
+        debug: Priority::Debug,
+        trace: Priority::Debug,
+        ..PriorityMappings::new()
+    };
+    Ok(layer.with_field_prefix(None).with_priority_mappings(priorities).boxed())
 }
 
 /// True when standard error is the journal's stream: `JOURNAL_STREAM` holds its device and inode.

@@ -18,7 +18,7 @@ inside() {
 }
 
 start() {
-    mkdir "$group"
+    mkdir -p "$group"
     mkdir -p "$state/mnt"
     # it joins the group before there is a namespace of groups, so that the group is the root of it
     setsid bash -c 'echo $$ >"$0/cgroup.procs"; exec unshare --mount --pid --fork --uts --ipc --net --cgroup --propagation private "$@"' \
@@ -82,7 +82,8 @@ prepare() {
     [ -z "$files" ] || cp -a "$files/." "$root/"
     if [ -n "${BIND:-}" ]; then
         mkdir -p "$root/${BIND#*:}"
-        mount --rbind "${BIND%%:*}" "$root/${BIND#*:}"
+        mount --bind "${BIND%%:*}" "$root/${BIND#*:}"
+        mount -o remount,bind,ro "$root/${BIND#*:}"
     fi
     cd "$root"
     mkdir -p .before
@@ -101,7 +102,11 @@ stop() {
         sleep 0.1
     done
     [ ! -d "/proc/$init" ] || kill -9 "$init"
-    find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || true
+    for _ in $(seq 50); do
+        find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null || true
+        [ -d "$group" ] || break
+        sleep 0.1
+    done
 }
 
 shift 2

@@ -1,6 +1,7 @@
 //! A real systemd in private namespaces, with the Debian package built from the programs beside this one.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
@@ -54,11 +55,16 @@ impl Booted {
             return None;
         }
         let system = Self { dir: tempfile::tempdir().expect("temporary folder") };
+        // as install-libtorch leaves it
         let libtorch = root().join("libtorch").canonicalize().expect("libtorch");
+        let home = libtorch.parent().expect("the folder of the Python package");
+        let link = files.join("usr/lib/harmonix/libtorch");
+        fs::create_dir_all(link.parent().expect("a folder")).expect("a folder");
+        std::os::unix::fs::symlink("torch/torch", link).expect("a link");
         let output = system
             .boot("start")
             .arg(files)
-            .env("BIND", format!("{}:/usr/lib/harmonix/libtorch", libtorch.display()))
+            .env("BIND", format!("{}:/usr/lib/harmonix/torch", home.display()))
             .output()
             .expect("bash");
         if output.status.success() {

@@ -84,9 +84,8 @@ impl Bus {
         self.dir.path()
     }
 
-    /// Runs a line of shell in which `busctl` means this bus; as that user, if one is given.
+    /// Runs a line of shell for which this is the system bus; as that user, if one is given.
     pub fn shell(&self, line: &str, uid: Option<u32>) -> Output {
-        let script = format!("busctl() {{ command busctl --address={} \"$@\"; }}\n{line}\n", self.address);
         let mut command = match uid {
             None => Command::new("bash"),
             Some(uid) => {
@@ -96,7 +95,14 @@ impl Bus {
                 command
             }
         };
-        command.arg("-c").arg(script).current_dir(self.dir()).stdin(Stdio::null()).output().expect("bash")
+        command
+            .arg("-c")
+            .arg(line)
+            .env("DBUS_SYSTEM_BUS_ADDRESS", &self.address)
+            .current_dir(self.dir())
+            .stdin(Stdio::null())
+            .output()
+            .expect("bash")
     }
 }
 

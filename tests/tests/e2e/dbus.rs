@@ -78,7 +78,8 @@ fn a_song_goes_in_by_descriptor_and_its_stems_come_out_so() {
     let Some((bus, daemon)) = on_system_bus(Setup::new()) else { return };
     client(&bus, async |connection| {
         let rule = "type='signal',sender='org.harmonix1'";
-        let mut signals = MessageStream::for_match_rule(rule, &connection, Some(4096)).await.unwrap();
+        let mut signals =
+            MessageStream::for_match_rule(rule, &connection, std::num::NonZero::new(4096)).await.unwrap();
         let manager = manager(&connection).await;
         let arguments =
             options(&[("name", "song.wav".into()), ("quality", "draft".into()), ("format", "flac24".into())]);
@@ -237,9 +238,10 @@ fn bad_calls_are_refused_by_name() {
                 "{name}"
             );
         }
-        // a pipe that nobody writes to, and one that is written to
-        let (silent, writer) = std::io::pipe().unwrap();
-        assert_eq!(submit(OwnedFd::from(silent).into(), &[]).await, error(ErrorKind::AudioLoad));
+        // a pipe that nobody writes to any more is not at its end; one that is written to and closed is
+        let (silent, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(&blip(8000, 1)).unwrap();
+        assert_eq!(submit(OwnedFd::from(silent).into(), &[]).await, error(ErrorKind::InvalidRequest));
         drop(writer);
         let (reader, mut writer) = std::io::pipe().unwrap();
         let sending = std::thread::spawn(move || writer.write_all(&blip(8000, 1)));

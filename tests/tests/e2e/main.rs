@@ -20,6 +20,7 @@ mod networks;
 mod outputs;
 mod protocol;
 mod queue;
+mod service;
 mod shape;
 mod stall;
 mod support;

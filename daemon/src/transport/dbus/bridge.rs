@@ -1,9 +1,9 @@
 //! From the interfaces to the router and back.
 
-use std::{os::fd::OwnedFd, time::Duration};
+use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use harmonix_ipc::{Access, Error, ErrorKind, FileHead, Job, JobId, Reply, Request, Result, Show, Submit};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use zbus::{
     Connection,
     fdo::DBusProxy,
@@ -20,8 +20,11 @@ use crate::{
     router::{Outcome, Router},
 };
 
-/// Calls that wait at once; more are told `busy`.
+/// Calls that wait, and calls that are answered, at once; more are told `busy`.
 const WAITING: usize = 128;
+
+/// Callers that are sent lines at once.
+const LISTENING: usize = 64;
 
 /// What polkit is asked before somebody acts on another's job.
 const JOBS_OF_OTHERS: &str = "org.harmonix1.jobs-of-others";
@@ -113,12 +116,15 @@ pub(super) async fn answer(
     mut asks: mpsc::Receiver<Ask>,
 ) {
     let readers = Readers::default();
+    let (answered, listening) = (Arc::new(Semaphore::new(WAITING)), Arc::new(Semaphore::new(LISTENING)));
     while let Some(Ask { sender, may_ask, request, input, answer }) = asks.recv().await {
         let (router, connection, readers) = (router.now(), connection.clone(), readers.clone());
-        let polkit = bus == "system";
+        let Ok(place) = Arc::clone(&answered).acquire_owned().await else { return };
+        let (polkit, listening) = (bus == "system", Arc::clone(&listening));
         actix::spawn(async move {
-            let desk = Desk { router, connection, readers, sender, may_ask, polkit };
+            let desk = Desk { router, connection, readers, listening, sender, may_ask, polkit };
             let answered = desk.answer(request, input).await;
+            drop(place);
             let _ = answer.send(answered);
         });
     }
@@ -129,6 +135,7 @@ struct Desk {
     router: Router,
     connection: Connection,
     readers: Readers,
+    listening: Arc<Semaphore>,
     sender: OwnedUniqueName,
     may_ask: bool,
     polkit: bool,
@@ -165,9 +172,21 @@ impl Desk {
                 let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
                 Ok(Answer::File(head, file.into_std().await.into()))
             }
-            Outcome::Stream(events) => lines::events(events).map(Answer::Lines).map_err(unreadable),
-            Outcome::Progress(steps) => lines::progress(steps).map(Answer::Lines).map_err(unreadable),
+            Outcome::Stream(events) => {
+                lines::events(events, self.listen()?).map(Answer::Lines).map_err(unreadable)
+            }
+            Outcome::Progress(steps) => {
+                lines::progress(steps, self.listen()?).map(Answer::Lines).map_err(unreadable)
+            }
         }
+    }
+
+    /// A place among those who are sent lines.
+    fn listen(&self) -> Result<OwnedSemaphorePermit> {
+        Arc::clone(&self.listening).try_acquire_owned().map_err(|_| {
+            Error::new(ErrorKind::Busy, format!("{LISTENING} callers are sent lines already"))
+                .hint("close descriptors that are not read any more")
+        })
     }
 
     /// Who the sender is, as the bus knows from the kernel.

@@ -1,7 +1,8 @@
 //! `org.harmonix1.Commands`: every command of the schema as a method of its name, so that none needs code here.
 //!
 //! Arguments are the fields of the request by name, and an input comes first as a descriptor. A reply is the JSON text
-//! of the control socket's reply line; outputs and lines come as descriptors.
+//! of the control socket's reply line; outputs and lines come as descriptors. zbus calls the trait that this implements
+//! unstable: an update of zbus may have to change it, and no more than it.
 
 use std::{collections::HashMap, fmt::Write};
 

@@ -67,9 +67,14 @@ impl Readers {
                 drop(place);
             })
             .map_err(|error| Error::io(ErrorKind::Internal, "cannot start a thread", &error))?;
+        let silent = || {
+            let idle = idle.as_secs_f64();
+            Error::new(ErrorKind::InvalidRequest, format!("no byte of the input came for {idle} s"))
+        };
         loop {
             match tokio::time::timeout(idle, read.recv()).await {
                 Ok(Some(Ok(chunk))) => upload.write(&chunk).await?,
+                Ok(Some(Err(error))) if error.kind() == Io::TimedOut => return Err(silent()),
                 Ok(Some(Err(error))) => {
                     return Err(Error::io(
                         ErrorKind::InvalidRequest,
@@ -79,13 +84,7 @@ impl Readers {
                     .hint("pass a file, a pipe or a socket that is open for reading"));
                 }
                 Ok(None) => return upload.finish().await,
-                Err(_) => {
-                    let idle = idle.as_secs_f64();
-                    return Err(Error::new(
-                        ErrorKind::InvalidRequest,
-                        format!("no byte of the input came for {idle} s"),
-                    ));
-                }
+                Err(_) => return Err(silent()),
             }
         }
     }
@@ -118,7 +117,8 @@ fn pump(input: OwnedFd, idle: Duration, chunks: &mpsc::Sender<std::io::Result<Ve
         // a pipe that nobody writes to must not hold the thread
         let ready = poll(&mut [PollFd::new(&file, PollFlags::IN)], patience.as_ref());
         match ready {
-            Ok(0) => return,
+            // not the end: what came so far is no song
+            Ok(0) => return drop(chunks.blocking_send(Err(Io::TimedOut.into()))),
             Err(rustix::io::Errno::INTR) => continue,
             Ok(_) | Err(_) => {}
         }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
-    sync::mpsc,
+    sync::{OwnedSemaphorePermit, mpsc},
     time::timeout,
 };
 
@@ -19,16 +19,20 @@ use tokio::{
 const SEND: Duration = Duration::from_secs(60);
 
 /// Events until the caller closes its end or falls behind.
-pub(super) fn events(events: mpsc::Receiver<Event>) -> io::Result<OwnedFd> {
-    begin(events, Some(Event::Lagged {}))
+pub(super) fn events(events: mpsc::Receiver<Event>, place: OwnedSemaphorePermit) -> io::Result<OwnedFd> {
+    begin(events, Some(Event::Lagged {}), place)
 }
 
 /// Lines of progress and the reply. Closing the other end ends the work.
-pub(super) fn progress(lines: mpsc::Receiver<Reply>) -> io::Result<OwnedFd> {
-    begin(lines, None)
+pub(super) fn progress(lines: mpsc::Receiver<Reply>, place: OwnedSemaphorePermit) -> io::Result<OwnedFd> {
+    begin(lines, None, place)
 }
 
-fn begin<T: Serialize + 'static>(values: mpsc::Receiver<T>, last: Option<T>) -> io::Result<OwnedFd> {
+fn begin<T: Serialize + 'static>(
+    values: mpsc::Receiver<T>,
+    last: Option<T>,
+    place: OwnedSemaphorePermit,
+) -> io::Result<OwnedFd> {
     let (ours, theirs) = StdStream::pair()?;
     ours.set_nonblocking(true)?;
     let ours = UnixStream::from_std(ours)?;
@@ -36,6 +40,7 @@ fn begin<T: Serialize + 'static>(values: mpsc::Receiver<T>, last: Option<T>) -> 
         if let Err(error) = send(ours, values, last).await {
             tracing::debug!(%error, "lines ended");
         }
+        drop(place);
     });
     Ok(theirs.into())
 }
