@@ -90,7 +90,7 @@ fn units_are_sound(system: &Booted) {
     for scope in ["system", "user"] {
         let dir = if scope == "system" { "/lib/systemd/system" } else { "/usr/lib/systemd/user" };
         let verify = format!(
-            "systemd-analyze --{scope} verify --man=no {dir}/harmonixd.service {dir}/harmonixd.socket 2>&1"
+            "XDG_RUNTIME_DIR=/run systemd-analyze --{scope} verify --man=no {dir}/harmonixd.service {dir}/harmonixd.socket 2>&1"
         );
         // units of the machine's own, which are not ours to judge
         let ours = system
