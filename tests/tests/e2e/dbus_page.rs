@@ -115,6 +115,10 @@ fn lines_of(command: &str, takes: &str) -> Vec<String> {
             }
             let name = method(command);
             if takes == "ha{sv}" {
+                // dbus-python guesses the type of a dictionary within from its first value
+                if let Some(options) = request.get_mut("options").and_then(Json::as_object_mut) {
+                    options.retain(|_, value| value.is_string());
+                }
                 let fields = Json::Object(request).to_string().replace('"', "'").replace(":true", ":True");
                 return format!(
                     "python3 -c \"import dbus; print(dbus.SystemBus().call_blocking('org.harmonix1', '/org/harmonix1', \
