@@ -5,7 +5,7 @@ use std::fs;
 use harmonix_tests::harness::{Booted, package};
 use serde_json::Value as Json;
 
-use crate::support::{blip, long_song, song};
+use crate::support::{blip, song};
 
 /// Options of jobs whose results are of no interest.
 const FRESH: &str = "'quality': 'draft', 'fresh': True";
@@ -17,7 +17,7 @@ fn installed() -> Option<Booted> {
     let files = tempfile::tempdir().unwrap();
     let songs = files.path().join("srv");
     fs::create_dir(&songs).unwrap();
-    fs::write(songs.join("long.wav"), long_song()).unwrap();
+    fs::write(songs.join("long.wav"), song(40.0)).unwrap();
     fs::write(songs.join("secret-name.wav"), blip(8000, 1)).unwrap();
     fs::write(songs.join("broken.wav"), b"RIFF, says the file, and no more").unwrap();
     fs::write(songs.join("song.wav"), song(20.0)).unwrap();
@@ -152,7 +152,7 @@ fn a_killed_daemon_goes_on(system: &Booted) {
             let done: f64 = text.rsplit("d ").next().unwrap_or("").trim().parse().unwrap_or(0.0);
             text.contains("separating") && done > 0.3
         });
-        let worker = "pgrep -x harmonix-worke | head -1";
+        let worker = "pgrep -x harmonix-worker | head -1";
         let standing = system.run(&format!("p=$({worker}); ps -o ni= -p $p; cat /proc/$p/oom_score_adj"));
         assert_eq!(standing.split_whitespace().collect::<Vec<_>>(), ["5", "500"]);
         let before = show(system, "MainPID");
