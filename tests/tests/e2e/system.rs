@@ -210,7 +210,7 @@ fn the_bus_serves_real_clients(system: &Booted) {
         done["files"].as_array().unwrap().iter().find(|file| file["stem"] == "vocals").unwrap()["bytes"]
             .to_string();
     assert!(
-        read && text.starts_with("hst ") && text.contains("song_vocals.wav") && text.ends_with(&bytes),
+        read && text.starts_with("hst ") && text.contains("vocals.wav") && text.ends_with(&bytes),
         "{text}"
     );
     let (exported, text) =
