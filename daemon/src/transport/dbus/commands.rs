@@ -42,10 +42,11 @@ fn method(command: &str) -> String {
     name
 }
 
-/// Names and signatures of what a command takes and gives.
-fn signature(
-    flow: Flow,
-) -> (&'static [(&'static str, &'static str)], &'static [(&'static str, &'static str)]) {
+/// Arguments: names and signatures.
+type Names = &'static [(&'static str, &'static str)];
+
+/// What a command takes and gives.
+fn signature(flow: Flow) -> (Names, Names) {
     const BY_NAME: (&str, &str) = ("arguments", "a{sv}");
     match flow {
         Flow::Call => (&[BY_NAME], &[("reply", "s")]),
