@@ -109,8 +109,7 @@ impl JobsActor {
             match end {
                 End::Cancel => self.put(record),
                 End::Delete => {
-                    self.records.remove(&record.seq);
-                    self.places.remove(&id);
+                    self.take(&record);
                     self.watchers.send(record.job.owner, &Event::Removed { id: id.clone() });
                 }
             }

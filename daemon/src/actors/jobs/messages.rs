@@ -251,13 +251,13 @@ impl Handler<Subscribe> for JobsActor {
     type Result = Result<mpsc::Receiver<Event>>;
 
     fn handle(&mut self, Subscribe(caller, job): Subscribe, _: &mut Self::Context) -> Self::Result {
-        if let Some(id) = &job {
-            self.seen(caller, id)?;
-        }
-        let wanted = |record: &&Record| {
-            caller.sees(record.job.owner) && job.as_ref().is_none_or(|id| *id == record.job.id)
+        let jobs = match &job {
+            Some(id) => vec![self.seen(caller, id)?.job.clone()],
+            None => {
+                let seen = self.records.values().filter(|record| caller.sees(record.job.owner));
+                seen.map(|record| record.job.clone()).collect()
+            }
         };
-        let jobs = self.records.values().filter(wanted).map(|record| record.job.clone()).collect();
         Ok(self.watchers.add(caller, job, Event::Snapshot { jobs }))
     }
 }

@@ -9,7 +9,7 @@ mod messages;
 mod stages;
 mod watchers;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
 use harmonix_ipc::{Error, ErrorKind, Event, JobId, JobState, Result};
@@ -67,6 +67,10 @@ pub struct JobsActor {
     /// By place in the order of submission.
     records: BTreeMap<u64, Record>,
     places: HashMap<JobId, u64>,
+    /// Places of all jobs that have not ended, and of some that just have: what has ended costs no decision any time.
+    open: BTreeSet<u64>,
+    /// Places of the jobs that have completed, by their request.
+    answers: BTreeSet<(u64, u64)>,
     /// The next place.
     next: u64,
     /// Uploads that have a place in the queue already.
@@ -90,6 +94,8 @@ impl JobsActor {
             parts,
             records: BTreeMap::new(),
             places: HashMap::new(),
+            open: BTreeSet::new(),
+            answers: BTreeSet::new(),
             next: 0,
             reserved: 0,
             steps: BTreeMap::new(),
@@ -108,7 +114,12 @@ impl JobsActor {
     }
 
     fn active(&self) -> usize {
-        self.reserved + self.records.values().filter(|record| !record.job.state.is_final()).count()
+        self.reserved + self.unfinished().filter(|record| !record.job.state.is_final()).count()
+    }
+
+    /// Jobs that have not ended, and some that just have, in order of submission.
+    fn unfinished(&self) -> impl Iterator<Item = &Record> + Clone {
+        self.open.iter().filter_map(|place| self.records.get(place))
     }
 
     /// Takes a committed record over and tells the watchers.
@@ -116,7 +127,25 @@ impl JobsActor {
         self.watchers.send(record.job.owner, &Event::Job { job: Box::new(record.job.clone()) });
         self.places.insert(record.job.id.clone(), record.seq);
         self.next = self.next.max(record.seq + 1);
+        if record.job.state.is_final() {
+            self.open.remove(&record.seq);
+        } else {
+            self.open.insert(record.seq);
+        }
+        if record.job.state == JobState::Completed {
+            self.answers.extend(answer(&record));
+        }
         self.records.insert(record.seq, record);
+    }
+
+    /// Forgets a job.
+    fn take(&mut self, record: &Record) {
+        self.records.remove(&record.seq);
+        self.places.remove(&record.job.id);
+        self.open.remove(&record.seq);
+        if let Some(answer) = answer(record) {
+            self.answers.remove(&answer);
+        }
     }
 
     /// Commits writes, then goes on with `then`.
@@ -136,11 +165,11 @@ impl JobsActor {
         if self.stopping || self.held {
             return;
         }
-        for (id, step) in schedule(self.records.values(), &self.steps, &self.turns, self.parts.capacity) {
+        for (id, step) in schedule(self.unfinished(), &self.steps, &self.turns, self.parts.capacity) {
             self.begin(&id, step, ctx);
         }
         // its stage ends at the last checkpoint, and the next call of this finds the device free
-        let preempted = preempted(self.records.values(), &self.steps, &self.turns);
+        let preempted = preempted(self.unfinished(), &self.steps, &self.turns);
         if let Some(running) = preempted.and_then(|id| self.handles.get(&id)) {
             running.cancel();
         }
@@ -214,6 +243,12 @@ impl Actor for JobsActor {
             }
         }));
     }
+}
+
+/// The place of a job under a short form of its request; those of other requests may share it.
+fn answer(record: &Record) -> Option<(u64, u64)> {
+    let request = u64::from_str_radix(record.request.as_ref()?.get(..16)?, 16).ok()?;
+    Some((request, record.seq))
 }
 
 fn ended_already(id: &JobId, state: JobState) -> Error {

@@ -6,7 +6,7 @@ use actix::{ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapF
 use harmonix_engine::{Monitor, protocol::Note};
 use harmonix_ipc::{Error, ErrorKind, Event, FileState, JobId, JobState, Result};
 
-use super::{JobsActor, Parts};
+use super::{JobsActor, Parts, answer};
 use crate::{
     actors::{
         Running, analyzer::Analyse, compute, export::Export, ingest::Ingest, library::Commit,
@@ -87,7 +87,9 @@ impl JobsActor {
                 && other.job.state == JobState::Completed
         };
         record.request.as_ref().filter(|_| !record.job.options.fresh)?;
-        self.records.values().rev().find(same)
+        let (request, _) = answer(record)?;
+        let places = self.answers.range((request, 0)..=(request, u64::MAX)).rev();
+        places.filter_map(|(_, place)| self.records.get(place)).find(same)
     }
 
     /// A stage has ended: commits what it made of the job, then goes on.
