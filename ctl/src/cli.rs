@@ -8,7 +8,7 @@ use harmonix_ipc::ErrorKind;
 use crate::{
     commands::{
         analyze, cache, cancel, completions, config, delete, doctor, export, jobs, man, models, pause,
-        prioritise, queue, resume, separate, show, status, watch,
+        prioritise, queue, resume, separate, show, status, store, watch,
     },
     failure::Failure,
     out::Out,
@@ -57,6 +57,7 @@ pub(crate) enum Verb {
     Delete(delete::Args),
     Export(export::Args),
     Models(models::Args),
+    Store(store::Args),
     Doctor(doctor::Args),
     Config(config::Args),
     Completions(completions::Args),
@@ -111,6 +112,10 @@ pub fn verb(wire: &str) -> Option<&'static [&'static str]> {
         "model_import" => &["models", "import"],
         "model_verify" => &["models", "verify"],
         "model_remove" => &["models", "remove"],
+        "store_export" => &["store", "export"],
+        "store_import" => &["store", "import"],
+        "store_check" => &["store", "check"],
+        "store_backup" => &["store", "backup"],
         "config_show" => &["config", "show"],
         "config_check" => &["config", "check"],
         _ => return None,

@@ -14,6 +14,7 @@ pub const ANALYSIS: &str = "analysis.json";
 #[derive(Debug, Clone)]
 pub struct Folders {
     jobs: PathBuf,
+    strays: PathBuf,
 }
 
 /// The folder of one job.
@@ -25,12 +26,22 @@ impl Folders {
     pub fn open(state: &Path) -> io::Result<Self> {
         let jobs = state.join("jobs");
         fs::create_dir_all(&jobs)?;
-        Ok(Self { jobs })
+        Ok(Self { jobs, strays: state.join("strays") })
     }
 
     /// The folder of a job.
     pub fn job(&self, id: &JobId) -> JobFolder {
         JobFolder(self.jobs.join(&id.0))
+    }
+
+    /// Where folders are put that no record speaks of, and that may be worth something.
+    pub fn strays(&self) -> PathBuf {
+        self.strays.clone()
+    }
+
+    /// The folder of a job among those.
+    pub fn stray(&self, id: &JobId) -> JobFolder {
+        JobFolder(self.strays.join(&id.0))
     }
 
     /// Ids of all folders that are there.

@@ -21,6 +21,7 @@ mod serve;
 pub mod store;
 mod telemetry;
 pub mod transport;
+pub mod upkeep;
 pub mod upload;
 
 pub use cli::{command, run};

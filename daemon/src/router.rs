@@ -3,8 +3,8 @@
 use std::{path::PathBuf, rc::Rc, time::Instant};
 
 use harmonix_ipc::{
-    Access, CacheUsage, ConfigText, DaemonStatus, Done, Error, ErrorKind, Event, FileHead, Greeting, Hello,
-    JobList, JobOptions, ModelReport, PROTOCOL, Prioritise, Reply, Request, Result, Submit,
+    Access, CacheUsage, CheckStore, ConfigText, DaemonStatus, Done, Error, ErrorKind, Event, FileHead, Greeting, Hello,
+    JobList, JobOptions, ModelReport, PROTOCOL, Prioritise, Reply, Request, Result, StoreBackup, Submit,
 };
 use tokio::sync::mpsc;
 
@@ -22,6 +22,7 @@ use crate::{
     config::{self, Config},
     doctor,
     job::{BUILT_IN, resolve},
+    upkeep,
     upload::{Incoming, Upload},
 };
 
@@ -33,6 +34,8 @@ pub enum Outcome {
     Upload(Incoming),
     /// A reply, then the bytes of that file.
     Download(FileHead, PathBuf),
+    /// The same of a file that is open already.
+    File(FileHead, std::fs::File),
     /// Events until one side closes.
     Stream(mpsc::Receiver<Event>),
     /// Lines of progress and the reply. Dropping it ends the work.
@@ -125,6 +128,20 @@ impl Router {
             }
             Request::ShowCache(_) => Reply::Cache(self.cache(None).await?),
             Request::ClearCache(_) => Reply::Cache(self.cache(Some(0)).await?),
+            Request::ExportStore(_) => {
+                let (file, bytes) = self.parts.backups.export(&self.parts.library).await?;
+                return Ok(Outcome::File(FileHead { name: "store.jsonl".into(), bytes }, file));
+            }
+            Request::ImportStore(import) => {
+                let limit = self.config.limits.upload_bytes;
+                let import = upkeep::Import::begin(self.jobs.clone(), self.parts.clone(), import, limit);
+                return Ok(Outcome::Upload(Incoming::Store(import.await?)));
+            }
+            Request::CheckStore(CheckStore { deep }) => {
+                let Parts { library, folders, .. } = &self.parts;
+                Reply::StoreReport(upkeep::check(library, folders, deep).await?)
+            }
+            Request::BackUpStore(_) => Reply::StoreBackup(self.back_up().await?),
             Request::ConfigShow(_) => {
                 let text = toml::to_string(&*self.config)
                     .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
@@ -164,6 +181,14 @@ impl Router {
             files.extend(compute(move || hold.verify()).await?);
         }
         Ok(ModelReport { files })
+    }
+
+    async fn back_up(&self) -> Result<StoreBackup> {
+        let written = self.parts.backups.back_up(&self.parts.library).await?;
+        written.ok_or_else(|| {
+            Error::new(ErrorKind::Conflict, "no backup was written: the store is empty, or none are kept")
+                .hint("store.backups says how many are kept; `harmonixctl store export` writes a file anyway")
+        })
     }
 
     /// What is kept, once no more than that is.

@@ -28,8 +28,8 @@ use crate::{
     job::Capacity,
     models::{Catalogue, ModelStore},
     router::Router,
-    store::SledStore,
     transport::unix::Control,
+    upkeep::{self, Backups, Incoming},
 };
 
 /// Jobs that may be decoded ahead of the device: their spools lie on disk.
@@ -44,17 +44,18 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<()>
     folder(&config.state_dir, 0o700)?;
     folder(&config.cache_dir, 0o700)?;
     folder(&config.runtime_dir, 0o755)?;
-    let store = StoreThread::start(Box::new(SledStore::open(&config.state_dir.join("store"))?))?;
-    let folders = Folders::open(&config.state_dir)
-        .map_err(|error| Error::io(ErrorKind::Config, "state_dir cannot be used", &error))?;
+    let unusable = |error: io::Error| Error::io(ErrorKind::Config, "state_dir cannot be used", &error);
+    let folders = Folders::open(&config.state_dir).map_err(unusable)?;
+    let backups = Backups::open(config.state_dir.join("backups"), config.store.backups).map_err(unusable)?;
+    let store = upkeep::open(&config.state_dir, &backups, &folders)?;
+    let store = StoreThread::start(Box::new(store))?;
 
     let catalogue = Catalogue::load(config.catalogue())?;
     let models = ModelStore::open(config.cache_dir.join("models"), catalogue, config.models.proxy.clone())?;
 
-    let cache = Cache::open(config.state_dir.join("stems"), config.cache.max_bytes)
-        .map_err(|error| Error::io(ErrorKind::Config, "state_dir cannot be used", &error))?;
+    let cache = Cache::open(config.state_dir.join("stems"), config.cache.max_bytes).map_err(unusable)?;
 
-    let parts = parts(&config, store, folders, models, cache);
+    let parts = parts(&config, store, folders, models, cache, backups);
     let queue = parts.clone();
     let jobs = Slot::new("jobs", move || JobsActor::new(queue.clone()));
     let watched = (jobs.clone(), parts.clone());
@@ -66,6 +67,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<()>
 
     tokio::select! {
         () = control.serve(router) => {}
+        () = upkeep::daily(parts.clone()) => {}
         () = stop => {}
     }
     tracing::info!("stopping");
@@ -78,7 +80,14 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<()>
     parts.library.call(Commit(Vec::new())).await?
 }
 
-fn parts(config: &Config, store: StoreThread, folders: Folders, models: ModelStore, cache: Cache) -> Parts {
+fn parts(
+    config: &Config,
+    store: StoreThread,
+    folders: Folders,
+    models: ModelStore,
+    cache: Cache,
+    backups: Backups,
+) -> Parts {
     let limits = audio::Limits {
         max_bytes: config.limits.upload_bytes,
         max_duration: Some(config.limits.duration).filter(|seconds| *seconds > 0.0),
@@ -102,6 +111,8 @@ fn parts(config: &Config, store: StoreThread, folders: Folders, models: ModelSto
         stages: Stages::default(),
         capacity: Capacity { ingest: config.ingest.parallel, ahead: AHEAD, device: 1, export: 1 },
         active: config.limits.active_jobs,
+        backups,
+        incoming: Incoming::default(),
     }
 }
 

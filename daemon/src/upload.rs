@@ -13,6 +13,7 @@ use crate::{
     },
     folders::JobFolder,
     models::Import,
+    upkeep,
 };
 
 /// Bytes that a client sends, whatever they are.
@@ -22,6 +23,8 @@ pub enum Incoming {
     Song(Upload),
     /// A file of a model.
     Weights(Import),
+    /// An export of a store.
+    Store(upkeep::Import),
 }
 
 impl Incoming {
@@ -30,6 +33,7 @@ impl Incoming {
         match self {
             Self::Song(upload) => upload.limit(),
             Self::Weights(import) => import.limit(),
+            Self::Store(import) => import.limit(),
         }
     }
 
@@ -38,6 +42,7 @@ impl Incoming {
         match self {
             Self::Song(upload) => upload.write(data).await,
             Self::Weights(import) => import.write(data).await,
+            Self::Store(import) => import.write(data).await,
         }
     }
 
@@ -46,6 +51,7 @@ impl Incoming {
         match self {
             Self::Song(upload) => upload.finish().await.map(Reply::Job),
             Self::Weights(import) => import.finish().await.map(Reply::Model),
+            Self::Store(import) => import.finish().await.map(Reply::StoreImported),
         }
     }
 }

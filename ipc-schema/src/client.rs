@@ -9,8 +9,8 @@ use std::{
 };
 
 use crate::{
-    Command, Error, ErrorKind, Event, Fetch, FileHead, Greeting, Job, ModelDetails, ModelImport, ModelPull,
-    PROTOCOL, Pulling, Reply, Request, Submit, Watch, frame,
+    Command, Error, ErrorKind, Event, ExportStore, Fetch, FileHead, Greeting, ImportStore, Job, ModelDetails,
+    ModelImport, ModelPull, PROTOCOL, Pulling, Reply, Request, StoreImported, Submit, Watch, frame,
 };
 
 /// Why a call did not give its reply: the border between this side's failure and the daemon's refusal.
@@ -128,6 +128,11 @@ impl Client {
         self.upload(import, input)
     }
 
+    /// Fills the daemon's store with what `input` gives.
+    pub fn import_store(&mut self, import: ImportStore, input: &mut impl Read) -> Called<StoreImported> {
+        self.upload(import, input)
+    }
+
     /// Downloads a model. `progress` hears how far it is; once it says `false` the daemon is asked no more, and the
     /// connection is of no further use.
     pub fn pull(
@@ -178,7 +183,20 @@ impl Client {
 
     /// Fetches a file of a job into `output`.
     pub fn fetch(&mut self, fetch: Fetch, output: &mut impl Write) -> Called<FileHead> {
-        let head = self.call(fetch)?;
+        self.download(fetch, output)
+    }
+
+    /// Fetches every record of the daemon's store into `output`.
+    pub fn export_store(&mut self, export: ExportStore, output: &mut impl Write) -> Called<FileHead> {
+        self.download(export, output)
+    }
+
+    fn download<C: Command<Reply = FileHead>>(
+        &mut self,
+        command: C,
+        output: &mut impl Write,
+    ) -> Called<FileHead> {
+        let head = self.call(command)?;
         let mut output = Tracked { inner: output, failed: false };
         match frame::copy_frames(&mut self.stream, &mut output) {
             Ok(Some(bytes)) if bytes == head.bytes => Ok(head),

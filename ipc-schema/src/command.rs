@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Job, JobId, JobOptions, JobState, Priority, model::*, status::*};
+use crate::{Error, Job, JobId, JobOptions, JobState, Priority, model::*, status::*, store::*};
 
 /// Who may send a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +137,14 @@ commands! {
     "cache" ShowCache Anyone Call => Cache(CacheUsage);
     /// Forgets all of that; no job loses anything.
     "cache_clear" ClearCache Admin Call => Cache(CacheUsage);
+    /// Sends every record of the store as JSON lines.
+    "store_export" ExportStore Admin Download => File(FileHead);
+    /// Fills the store with what `store_export` sent: the client sends its bytes. All or nothing.
+    "store_import" ImportStore Admin Upload => StoreImported(StoreImported);
+    /// Reads every record, and looks at the files that the records speak of.
+    "store_check" CheckStore Admin Call => StoreReport(StoreReport);
+    /// Writes a backup beside the store, as the daemon does once a day.
+    "store_backup" BackUpStore Admin Call => StoreBackup(StoreBackup);
     /// The configuration that is in force, as TOML.
     "config_show" ConfigShow Admin Call => Config(ConfigText);
     /// Checks a configuration file's text without using it.
@@ -172,6 +180,12 @@ pub enum Reply {
     Verified(ModelReport),
     /// What is kept.
     Cache(CacheUsage),
+    /// See [`ImportStore`].
+    StoreImported(StoreImported),
+    /// See [`CheckStore`].
+    StoreReport(StoreReport),
+    /// See [`BackUpStore`].
+    StoreBackup(StoreBackup),
     /// See [`ConfigShow`].
     Config(ConfigText),
     /// Done; nothing else to say.
@@ -312,6 +326,25 @@ requests! {
     ShowCache {}
     /// `{"command":"cache_clear"}`
     ClearCache {}
+    /// `{"command":"store_export"}`
+    ExportStore {}
+    /// `{"command":"store_import","replace":true}`
+    ImportStore {
+        /// Bytes that will come, if known: what is too large is refused before it is sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        size: Option<u64>,
+        /// What the store holds goes; else a store that holds anything refuses.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        replace: bool,
+    }
+    /// `{"command":"store_check","deep":true}`
+    CheckStore {
+        /// Hash the outputs of jobs instead of looking at their sizes.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        deep: bool,
+    }
+    /// `{"command":"store_backup"}`
+    BackUpStore {}
     /// `{"command":"config_show"}`
     ConfigShow {}
     /// `{"command":"config_check","text":"device = \"cpu\"\n"}`

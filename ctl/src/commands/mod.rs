@@ -19,6 +19,7 @@ pub(crate) mod resume;
 pub(crate) mod separate;
 pub(crate) mod show;
 pub(crate) mod status;
+pub(crate) mod store;
 pub(crate) mod watch;
 
 use std::sync::Arc;
@@ -43,6 +44,7 @@ pub(crate) fn run(ctx: &Arc<Context>, verb: &Verb) -> Result<u8, Failure> {
         Verb::Delete(args) => delete::run(ctx, args),
         Verb::Export(args) => export::run(ctx, args),
         Verb::Models(args) => models::run(ctx, args),
+        Verb::Store(args) => store::run(ctx, args),
         Verb::Doctor(args) => doctor::run(ctx, args),
         Verb::Config(args) => config::run(ctx, args),
         Verb::Completions(args) => completions::run(ctx, args),

@@ -1,13 +1,18 @@
 //! `LibraryActor`: owns the store, on one thread. Many callers share one durable commit.
 
-use std::{sync::mpsc, thread};
+use std::{
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::mpsc,
+    thread,
+};
 
 use actix::{Actor, Context, Handler, Message, ResponseFuture};
 use harmonix_ipc::{Error, ErrorKind, Result};
 use tokio::sync::oneshot;
 
 use super::Ping;
-use crate::store::{Store, Write};
+use crate::store::{Entries, Store, Write};
 
 /// Writes records; answers once they are durable.
 #[derive(Debug, Message)]
@@ -19,15 +24,27 @@ pub struct Commit(pub Vec<Write>);
 #[rtype(result = "Result<Entries>")]
 pub struct Scan(pub &'static str);
 
+/// Anything else that is done with the store, by the thread that owns it.
+#[derive(Message)]
+#[rtype(result = "Result<T>")]
+pub struct OnStore<T: 'static>(Task<T>);
+
+type Task<T> = Box<dyn FnOnce(&mut dyn Store) -> Result<T> + Send>;
+
+impl<T> OnStore<T> {
+    /// Does that once all commits before it are done.
+    pub fn new(task: impl FnOnce(&mut dyn Store) -> Result<T> + Send + 'static) -> Self {
+        Self(Box::new(task))
+    }
+}
+
 /// Most commits that share one flush.
 const GROUP: usize = 256;
-
-/// Records with their keys.
-type Entries = Vec<(String, Vec<u8>)>;
 
 enum Work {
     Commit(Vec<Write>, oneshot::Sender<Result<()>>),
     Scan(&'static str, oneshot::Sender<Result<Entries>>),
+    Task(Box<dyn FnOnce(&mut dyn Store) + Send>),
 }
 
 /// A handle of the thread that owns the store. It outlives the actor.
@@ -48,21 +65,46 @@ impl StoreThread {
 
 fn serve(mut store: Box<dyn Store>, work: &mpsc::Receiver<Work>) {
     while let Ok(first) = work.recv() {
-        let (mut batch, mut waiting) = (Vec::new(), Vec::new());
+        let mut group = Group::default();
         for work in std::iter::once(first).chain(work.try_iter().take(GROUP)) {
             match work {
                 Work::Commit(writes, done) => {
-                    batch.extend(writes);
-                    waiting.push(done);
+                    group.writes.extend(writes);
+                    group.waiting.push(done);
                 }
-                Work::Scan(prefix, done) => drop(done.send(store.scan(prefix))),
+                Work::Scan(prefix, done) => {
+                    group.commit(&mut *store);
+                    let _ = done.send(store.scan(prefix));
+                }
+                Work::Task(task) => {
+                    group.commit(&mut *store);
+                    // who waits for it hears that it broke off
+                    if catch_unwind(AssertUnwindSafe(|| task(&mut *store))).is_err() {
+                        tracing::error!("a task of the store panicked");
+                    }
+                }
             }
         }
-        let result = if batch.is_empty() { Ok(()) } else { store.commit(&batch) };
+        group.commit(&mut *store);
+    }
+}
+
+/// Commits that share a flush.
+#[derive(Default)]
+struct Group {
+    writes: Vec<Write>,
+    waiting: Vec<oneshot::Sender<Result<()>>>,
+}
+
+impl Group {
+    /// Makes all of them durable and tells who waits.
+    fn commit(&mut self, store: &mut dyn Store) {
+        let writes = mem::take(&mut self.writes);
+        let result = if writes.is_empty() { Ok(()) } else { store.commit(&writes) };
         if let Err(error) = &result {
             tracing::error!(error.kind = %error.kind, causes = ?error.causes, "commit failed");
         }
-        for done in waiting {
+        for done in self.waiting.drain(..) {
             let _ = done.send(result.clone());
         }
     }
@@ -108,6 +150,16 @@ impl Handler<Scan> for LibraryActor {
     fn handle(&mut self, Scan(prefix): Scan, _: &mut Self::Context) -> Self::Result {
         let (sender, done) = oneshot::channel();
         self.hand_over(Work::Scan(prefix, sender), done)
+    }
+}
+
+impl<T: Send + 'static> Handler<OnStore<T>> for LibraryActor {
+    type Result = ResponseFuture<Result<T>>;
+
+    fn handle(&mut self, OnStore(task): OnStore<T>, _: &mut Self::Context) -> Self::Result {
+        let (sender, done) = oneshot::channel();
+        let work = move |store: &mut dyn Store| drop(sender.send(task(store)));
+        self.hand_over(Work::Task(Box::new(work)), done)
     }
 }
 

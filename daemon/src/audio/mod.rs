@@ -22,7 +22,7 @@ mod stats;
 mod trim;
 
 pub use export::{ExportRequest, Musical, Output, export};
-pub use ingest::{IngestRequest, Ingested, ingest};
+pub use ingest::{IngestRequest, Ingested, MIX, SOURCE, ingest};
 pub use limits::Limits;
 
 #[cfg(test)]

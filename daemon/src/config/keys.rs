@@ -45,6 +45,10 @@ pub(super) const KEYS: &[(&str, &str)] = &[
         "cache.max_bytes",
         "Most bytes of stems that are kept so that they need not be computed again (a minute of four stems: 85 MB); 0: none.",
     ),
+    (
+        "store.backups",
+        "Backups of the store that are kept: one is written a day, and one before a new version changes it; 0: none.",
+    ),
 ];
 
 /// The example file: every key with its text and its default, commented out.

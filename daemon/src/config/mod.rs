@@ -29,6 +29,7 @@ pub struct Config {
     pub worker: Worker,
     pub models: Models,
     pub cache: Cache,
+    pub store: Store,
 }
 
 /// Where log lines go and in which form.
@@ -105,6 +106,13 @@ pub struct Cache {
     pub max_bytes: u64,
 }
 
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "see Config")]
+pub struct Store {
+    pub backups: usize,
+}
+
 impl Default for Config {
     fn default() -> Self {
         let dirs = layers::Dirs::here();
@@ -129,6 +137,7 @@ impl Default for Config {
             worker: Worker { program: PathBuf::new(), idle: 300.0, stall: 300.0 },
             models: Models { catalogue: PathBuf::new(), proxy: String::new() },
             cache: Cache { max_bytes: 10 << 30 },
+            store: Store { backups: 10 },
         }
     }
 }

@@ -139,6 +139,7 @@ async fn talk(stream: Stream, router: &Router, admitted: bool) -> io::Result<()>
                 }
             }
             Ok(Outcome::Download(head, path)) => peer.give(head, &path).await?,
+            Ok(Outcome::File(head, file)) => peer.give_open(head, File::from_std(file)).await?,
             Ok(Outcome::Stream(events)) => return peer.stream(events).await,
             Ok(Outcome::Progress(lines)) => {
                 if !peer.tell(lines).await? {
@@ -245,13 +246,14 @@ impl Peer<'_> {
 
     /// Sends a file. If it cannot be read to its end, the client is told.
     async fn give(&mut self, head: FileHead, path: &Path) -> io::Result<()> {
-        let unreadable = |error: &io::Error| {
-            Reply::Error(Error::io(ErrorKind::Internal, "the output cannot be read", error))
-        };
-        let mut file = match File::open(path).await {
-            Ok(file) => file,
-            Err(error) => return self.say(&unreadable(&error)).await,
-        };
+        match File::open(path).await {
+            Ok(file) => self.give_open(head, file).await,
+            Err(error) => self.say(&unreadable(&error)).await,
+        }
+    }
+
+    /// The same of a file that is open.
+    async fn give_open(&mut self, head: FileHead, mut file: File) -> io::Result<()> {
         let mut left = head.bytes;
         self.say(&Reply::File(head)).await?;
         let mut data = vec![0; 4 + 256 * 1024];
@@ -304,6 +306,10 @@ impl Peer<'_> {
             }
         }
     }
+}
+
+fn unreadable(error: &io::Error) -> Reply {
+    Reply::Error(Error::io(ErrorKind::Internal, "the output cannot be read", error))
 }
 
 /// Why a frame was not taken.

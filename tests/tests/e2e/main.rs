@@ -20,5 +20,6 @@ mod protocol;
 mod queue;
 mod shape;
 mod stall;
+mod store;
 mod support;
 mod torture;

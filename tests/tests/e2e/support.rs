@@ -1,6 +1,10 @@
 //! Songs and shorthand for the tests.
 
-use std::{collections::BTreeMap, path::Path, sync::OnceLock};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 use harmonix_ipc::{Format, JobOptions, Quality};
 use harmonix_tests::{
@@ -59,4 +63,10 @@ pub(crate) fn stems_in(dir: &Path) -> BTreeMap<String, Signal> {
 pub(crate) fn not_tested(what: &str) {
     let _ =
         std::io::Write::write_all(&mut std::io::stderr(), format!("\n*** NOT TESTED: {what}\n").as_bytes());
+}
+
+/// The library that shifts the clock of a program, where it is installed.
+pub(crate) fn faketime() -> Option<PathBuf> {
+    let places = std::fs::read_dir("/usr/lib").ok()?.map_while(Result::ok).map(|entry| entry.path());
+    places.map(|place| place.join("faketime/libfaketime.so.1")).find(|library| library.exists())
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use actix::{
-    ActorFutureExt, Context, Handler, Message, MessageResult, ResponseActFuture, ResponseFuture, WrapFuture,
+    ActorContext, ActorFutureExt, Context, Handler, Message, MessageResult, ResponseActFuture, ResponseFuture, WrapFuture,
 };
 use harmonix_ipc::{
     Error, ErrorKind, Event, FileHead, Job, JobId, JobList, JobOptions, JobState, ListJobs, Result,
@@ -18,6 +18,7 @@ use crate::{
     job::{Record, Resolved, effective, new_id, now, request_key, resolve},
     models::{ModelStore, digests},
     store::Write,
+    upkeep::occupied,
 };
 
 /// Most jobs in one reply.
@@ -100,6 +101,15 @@ pub struct CountActive;
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Stop;
+
+/// Ends this queue so that another one takes over what the store holds then. [`ErrorKind::Conflict`] when it has jobs and
+/// they are not to be replaced.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<()>")]
+pub struct Leave {
+    /// What is in the queue may go.
+    pub replace: bool,
+}
 
 impl JobsActor {
     /// The record, if it exists for the caller.
@@ -340,6 +350,23 @@ impl Handler<Stop> for JobsActor {
         self.handles.values().for_each(super::Running::cancel);
         let stages = self.parts.stages.clone();
         Box::pin(async move { stages.end_all().await }.into_actor(self))
+    }
+}
+
+impl Handler<Leave> for JobsActor {
+    type Result = Result<()>;
+
+    fn handle(&mut self, Leave { replace }: Leave, ctx: &mut Self::Context) -> Self::Result {
+        if self.stopping {
+            return Err(Error::new(ErrorKind::Unavailable, "the daemon is stopping"));
+        }
+        if !self.records.is_empty() && !replace {
+            return Err(occupied(self.records.len()));
+        }
+        // the next one ends the stages that run, as after a panic
+        self.stopping = true;
+        ctx.stop();
+        Ok(())
     }
 }
 

@@ -32,6 +32,7 @@ use crate::{
     job::{Capacity, Record, Step, Turns, preempted, resume, schedule},
     models::ModelStore,
     store::Write,
+    upkeep::{Backups, Incoming},
 };
 
 /// What the queue works with. It outlives the actor.
@@ -59,6 +60,10 @@ pub struct Parts {
     pub capacity: Capacity,
     /// Most jobs that are not in a final state.
     pub active: usize,
+    /// Backups of the store.
+    pub backups: Backups,
+    /// What the next queue is to begin with.
+    pub(crate) incoming: Incoming,
 }
 
 /// The actor.
@@ -177,12 +182,16 @@ impl JobsActor {
 
     /// Takes over what the store holds and what lies on disk.
     fn load(&mut self, stored: Vec<(String, Vec<u8>)>, ctx: &mut Context<Self>) {
-        let mut writes = Vec::new();
+        let (mut writes, mut unread) = (Vec::new(), 0);
         for (key, bytes) in stored {
             let mut record = match Record::from_bytes(&bytes) {
                 Ok(record) => record,
                 Err(error) => {
                     tracing::error!(key, error = %error, causes = ?error.causes, "stored job skipped");
+                    unread += 1;
+                    // its place stays its own
+                    let place = key.strip_prefix(Record::PREFIX).and_then(|place| place.parse::<u64>().ok());
+                    self.next = self.next.max(place.map_or(0, |place| place + 1));
                     continue;
                 }
             };
@@ -194,7 +203,7 @@ impl JobsActor {
             }
             self.put(record);
         }
-        self.sweep();
+        self.sweep(unread == 0);
         self.commit(writes, ctx, |actor, result, ctx| {
             if let Err(error) = result {
                 tracing::error!(error = %error, "jobs that were taken up again are not noted");
@@ -203,12 +212,14 @@ impl JobsActor {
         });
     }
 
-    /// Removes what a crash left: uploads that were never accepted, work of jobs that have ended.
-    fn sweep(&self) {
+    /// Removes what a crash left: uploads that were never accepted, work of jobs that have ended. Folders of jobs that
+    /// nobody knows may belong to those that could not be read, unless `all` were.
+    fn sweep(&self, all: bool) {
         let Ok(ids) = self.parts.folders.ids() else { return };
         for id in ids {
             let folder = self.parts.folders.job(&id);
             let removed = match self.record(&id).map(|record| record.job.state) {
+                None if !all => Ok(()),
                 None | Some(JobState::Failed | JobState::Cancelled) => folder.remove(),
                 Some(JobState::Completed) => folder.keep_outputs(),
                 Some(_) => Ok(()),
@@ -225,9 +236,10 @@ impl Actor for JobsActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(256);
-        let (library, stages) = (self.parts.library.clone(), self.parts.stages.clone());
+        let Parts { library, stages, incoming, folders, .. } = self.parts.clone();
         let loading = async move {
             stages.end_all().await;
+            incoming.settle(&library, &folders).await;
             let held = !library.call(Scan(holds::HELD)).await??.is_empty();
             library.call(Scan(Record::PREFIX)).await?.map(|jobs| (jobs, held))
         };
