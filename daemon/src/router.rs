@@ -3,8 +3,9 @@
 use std::{path::PathBuf, rc::Rc, time::Instant};
 
 use harmonix_ipc::{
-    Access, CacheUsage, CheckStore, ConfigText, DaemonStatus, Done, Error, ErrorKind, Event, FileHead, Greeting, Hello,
-    JobList, JobOptions, ModelReport, PROTOCOL, Prioritise, Reply, Request, Result, StoreBackup, Submit,
+    Access, CacheUsage, CheckStore, ConfigText, DaemonStatus, Done, Error, ErrorKind, Event, FileHead,
+    Greeting, Hello, JobList, JobOptions, ModelReport, PROTOCOL, Prioritise, Reply, Request, Result,
+    StoreBackup, Submit,
 };
 use tokio::sync::mpsc;
 

@@ -53,7 +53,14 @@ impl Database {
         };
         sync().map_err(|error| unusable(&error))?;
         let (witness, known) = Witness::open(dir).map_err(|error| unusable(&error))?;
-        let mut database = Self { db, file, blobs: dir.join("blobs"), synced: HashSet::new(), seal: Seal::default(), witness };
+        let mut database = Self {
+            db,
+            file,
+            blobs: dir.join("blobs"),
+            synced: HashSet::new(),
+            seal: Seal::default(),
+            witness,
+        };
         database.seal = database.checked(known)?;
         Ok(database)
     }

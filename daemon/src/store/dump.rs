@@ -144,10 +144,10 @@ pub fn write_saved(records: &Entries, commits: u64, lost: &[String], out: &mut d
 pub fn read(input: &mut dyn BufRead) -> Result<Dump> {
     let mut reader = Reader { input, digest: blake3::Hasher::new(), number: 0 };
     let first = reader.line()?.unwrap_or_default();
-    let header: Header = serde_json::from_slice(&first)
-        .ok()
-        .filter(|header: &Header| header.format == FORMAT)
-        .ok_or_else(|| refused("this is no export of a store").hint("`harmonixctl store export` makes one"))?;
+    let header: Header =
+        serde_json::from_slice(&first).ok().filter(|header: &Header| header.format == FORMAT).ok_or_else(
+            || refused("this is no export of a store").hint("`harmonixctl store export` makes one"),
+        )?;
     if header.version > VERSION {
         let message = format!("the export is of version {}, this harmonixd reads {VERSION}", header.version);
         return Err(refused(message).hint(format!("it was made by harmonixd {}", header.harmonixd)));
@@ -167,7 +167,9 @@ pub fn read(input: &mut dyn BufRead) -> Result<Dump> {
                 Footer { records: count, .. } if count != records.len() || count != header.records => {
                     Err(broken(reader.number, "the export does not have as many records as it says"))
                 }
-                _ if reader.line()?.is_some() => Err(broken(reader.number, "something follows the export's end")),
+                _ if reader.line()?.is_some() => {
+                    Err(broken(reader.number, "something follows the export's end"))
+                }
                 _ => Ok(Dump { header, records }),
             };
         }
@@ -227,7 +229,9 @@ fn hex(bytes: &[u8]) -> String {
 
 fn unhex(digits: &str) -> Option<Vec<u8>> {
     let pairs = digits.as_bytes().chunks(2);
-    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok().filter(|p| p.len() == 2)?, 16).ok()).collect()
+    pairs
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok().filter(|p| p.len() == 2)?, 16).ok())
+        .collect()
 }
 
 fn refused(message: impl Into<String>) -> Error {

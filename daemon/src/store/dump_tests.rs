@@ -5,7 +5,7 @@ fn store(dir: &std::path::Path) -> SledStore {
     let mut store = SledStore::open(dir).unwrap();
     let put = |key: &str, value: &[u8]| Write::Put(key.into(), value.into());
     let all = [
-        put("job/1", br#"{"v":1,"name":"Grüße \n"}"#),
+        put("job/1", r#"{"v":1,"name":"Grüße \n"}"#.as_bytes()),
         put("later/kind", b"\xff\x00 bytes"),
         put("queue/held", b"true"),
         put("meta/own", b"1"),
@@ -69,7 +69,8 @@ fn records_that_no_store_may_hold_are_refused() {
     };
     let sealed = |text: String, records: usize| {
         let digest = blake3::hash(text.as_bytes()).to_hex();
-        format!("{text}{{\"end\":\"harmonix-store\",\"records\":{records},\"blake3\":\"{digest}\"}}\n").into_bytes()
+        format!("{text}{{\"end\":\"harmonix-store\",\"records\":{records},\"blake3\":\"{digest}\"}}\n")
+            .into_bytes()
     };
     let one = |line: &str| refusal(&sealed(header(1, 1) + line + "\n", 1));
     assert!(read(&mut &sealed(header(1, 0), 0)[..]).is_ok());

@@ -45,7 +45,9 @@ pub fn salvage(dir: &Path) -> io::Result<Salvage> {
         for message in segment {
             match message {
                 Message::Damaged => damaged += 1,
-                Message::Whole { lsn, page, body } => damaged += usize::from(!pages.add(lsn, page, body, dir)),
+                Message::Whole { lsn, page, body } => {
+                    damaged += usize::from(!pages.add(lsn, page, body, dir))
+                }
             }
         }
     }

@@ -52,7 +52,10 @@ fn nodes_too_large_for_the_log_are_read_from_their_files() {
             }
         }
     }
-    assert!(fs::read_dir(dir.path().join("blobs")).unwrap().count() > 0, "there are none: this tests nothing");
+    assert!(
+        fs::read_dir(dir.path().join("blobs")).unwrap().count() > 0,
+        "there are none: this tests nothing"
+    );
     let found = salvage(dir.path()).unwrap();
     assert_eq!(found.lost, Vec::<String>::new());
     let expected: Entries = (0..16).map(|number| (key(number), large(number + 1))).collect();

@@ -69,7 +69,8 @@ impl Backups {
     pub(crate) async fn export(&self, library: &Slot<LibraryActor>) -> Result<(File, u64)> {
         let (backups, id) = (self.clone(), new_id()?);
         let export = move |store: &mut dyn Store| {
-            let unwritten = |error: io::Error| Error::io(ErrorKind::Internal, "the export cannot be written", &error);
+            let unwritten =
+                |error: io::Error| Error::io(ErrorKind::Internal, "the export cannot be written", &error);
             let mut out = BufWriter::with_capacity(BUFFER, backups.scratch(&id).map_err(unwritten)?);
             dump::write(store, &mut out)?;
             let mut file = out.into_inner().map_err(|error| unwritten(error.into_error()))?;
@@ -128,7 +129,8 @@ impl Backups {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             Ok(StoreBackup { name, bytes, records, kept: kept.len() })
         };
-        let backup = publish().map_err(|error| failed(&error)).inspect_err(|_| drop(fs::remove_file(&part)))?;
+        let backup =
+            publish().map_err(|error| failed(&error)).inspect_err(|_| drop(fs::remove_file(&part)))?;
         tracing::info!(backup = backup.name, records, kept = backup.kept, "store backed up");
         Ok(backup)
     }

@@ -17,7 +17,11 @@ use crate::{
 type Seen = (StoreProblem, Option<Vec<u8>>);
 
 /// Looks through the store of a daemon that runs. What changes meanwhile is no problem.
-pub(crate) async fn check(library: &Slot<LibraryActor>, folders: &Folders, deep: bool) -> Result<StoreReport> {
+pub(crate) async fn check(
+    library: &Slot<LibraryActor>,
+    folders: &Folders,
+    deep: bool,
+) -> Result<StoreReport> {
     let read = library.run(OnStore::new(|store: &mut dyn Store| Ok(read(store)))).await??;
     let folders = folders.clone();
     let (mut report, seen) = compute(move || Ok(examine(read, &folders, deep))).await?;
@@ -79,16 +83,18 @@ pub(super) fn examine(read: Read, folders: &Folders, deep: bool) -> (StoreReport
                         report.files += files;
                         continue;
                     }
-                    Files::Restart(why) => {
-                        (format!("{}, and {why}", record.job.state), "`harmonixctl cancel` it and submit the song again")
-                    }
+                    Files::Restart(why) => (
+                        format!("{}, and {why}", record.job.state),
+                        "`harmonixctl cancel` it and submit the song again",
+                    ),
                     Files::Lost(why) if record.job.state.is_final() => (
                         format!("{}, and {why}", record.job.state),
                         "`harmonixctl delete` it and submit the song again",
                     ),
-                    Files::Lost(why) => {
-                        (format!("{}, and {why}", record.job.state), "`harmonixctl cancel` it and submit the song again")
-                    }
+                    Files::Lost(why) => (
+                        format!("{}, and {why}", record.job.state),
+                        "`harmonixctl cancel` it and submit the song again",
+                    ),
                 };
                 (Some(id), found, remedy.into())
             }

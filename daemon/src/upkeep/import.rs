@@ -58,8 +58,11 @@ impl Prepared {
 
     /// What is to be stored, in the light of the files that are there, and folders to be put aside.
     pub(crate) fn settle(self, folders: &Folders) -> Result<Settled> {
-        let mut imported =
-            StoreImported { records: self.jobs.len() + self.others.len(), jobs: self.jobs.len(), ..Default::default() };
+        let mut imported = StoreImported {
+            records: self.jobs.len() + self.others.len(),
+            jobs: self.jobs.len(),
+            ..Default::default()
+        };
         let mut entries: BTreeMap<String, Vec<u8>> = self.others.into_iter().collect();
         let (mut known, mut returning) = (HashSet::new(), Vec::new());
         for mut record in self.jobs {
@@ -91,7 +94,8 @@ impl Prepared {
             }
             entries.insert(record.key(), record.to_bytes());
         }
-        let unread = |error: io::Error| Error::io(ErrorKind::Internal, "the jobs' folders cannot be read", &error);
+        let unread =
+            |error: io::Error| Error::io(ErrorKind::Internal, "the jobs' folders cannot be read", &error);
         let worth = |id: &JobId| {
             let folder = folders.job(id);
             folder.out().exists() || folder.source().exists()
@@ -124,7 +128,12 @@ pub(crate) struct Settled {
 impl Settled {
     /// Puts all of it in the place of what the store holds. [`ErrorKind::Conflict`] when that are jobs, and they are not
     /// to be replaced.
-    pub(crate) fn apply(self, store: &mut dyn Store, folders: &Folders, replace: bool) -> Result<StoreImported> {
+    pub(crate) fn apply(
+        self,
+        store: &mut dyn Store,
+        folders: &Folders,
+        replace: bool,
+    ) -> Result<StoreImported> {
         let mut old = Vec::new();
         store.each(&mut |key, _| {
             old.push(key.to_owned());
@@ -138,8 +147,10 @@ impl Settled {
         put_back(folders, &self.returning)?;
         let gone = old.into_iter().filter(|key| !self.entries.contains_key(key) && !is_own(key));
         let gone: Vec<_> = gone.map(Write::Delete).collect();
-        let writes: Vec<_> =
-            gone.into_iter().chain(self.entries.into_iter().map(|(key, value)| Write::Put(key, value))).collect();
+        let writes: Vec<_> = gone
+            .into_iter()
+            .chain(self.entries.into_iter().map(|(key, value)| Write::Put(key, value)))
+            .collect();
         store.commit(&writes)?;
         Ok(self.imported)
     }
@@ -147,8 +158,9 @@ impl Settled {
 
 /// A store is not written over by mistake.
 pub(crate) fn occupied(jobs: usize) -> Error {
-    Error::new(ErrorKind::Conflict, format!("the store holds {jobs} jobs"))
-        .hint("export it first; `--replace` then puts what is imported in its place, and forgets what is not in it")
+    Error::new(ErrorKind::Conflict, format!("the store holds {jobs} jobs")).hint(
+        "export it first; `--replace` then puts what is imported in its place, and forgets what is not in it",
+    )
 }
 
 /// Moves folders out of the way of the queue, which would remove them, into `strays`.
@@ -184,7 +196,8 @@ fn put_back(folders: &Folders, ids: &[JobId]) -> Result<()> {
 
 /// Puts the folders of all jobs aside: for a daemon whose store is gone.
 pub(super) fn put_all_aside(folders: &Folders) -> Result<usize> {
-    let unread = |error: io::Error| Error::io(ErrorKind::Internal, "the jobs' folders cannot be read", &error);
+    let unread =
+        |error: io::Error| Error::io(ErrorKind::Internal, "the jobs' folders cannot be read", &error);
     let mut ids = folders.ids().map_err(unread)?;
     ids.retain(|id| folders.job(id).out().exists() || folders.job(id).source().exists());
     put_aside(folders, &ids)?;

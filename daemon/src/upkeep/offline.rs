@@ -86,8 +86,10 @@ fn read(dir: &Path) -> Result<Saved> {
 /// Keeps daemons away for as long as the file is held.
 fn lock(dir: &Path) -> Result<File> {
     let file = File::open(dir.join("db")).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Error::new(ErrorKind::NotFound, format!("there is no store in {}", dir.display()))
-            .hint("name the state directory with --state-dir or HARMONIX_STATE_DIR"),
+        io::ErrorKind::NotFound => {
+            Error::new(ErrorKind::NotFound, format!("there is no store in {}", dir.display()))
+                .hint("name the state directory with --state-dir or HARMONIX_STATE_DIR")
+        }
         _ => unreadable(&error),
     })?;
     flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error.kind() {
@@ -150,7 +152,8 @@ fn import(state: &Path, folders: &Folders, file: &Path, replace: bool) -> Result
         }
     }
     let _alone = if is_there { Some(lock(&dir)?) } else { None };
-    let failed = |error: io::Error| Error::io(ErrorKind::Internal, "the new store cannot be put in place", &error);
+    let failed =
+        |error: io::Error| Error::io(ErrorKind::Internal, "the new store cannot be put in place", &error);
     remove(&part).map_err(failed)?;
     let imported = {
         let mut store = SledStore::open(&part)?;

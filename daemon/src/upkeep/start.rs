@@ -38,19 +38,26 @@ pub(crate) fn open(state: &Path, backups: &Backups, folders: &Folders) -> Result
         // somebody moved the store away: what its jobs made is not for the broom
         let aside = put_all_aside(folders)?;
         if aside > 0 {
-            tracing::warn!(jobs = aside, "the store is new, and there are jobs: their folders are in `strays` now");
+            tracing::warn!(
+                jobs = aside,
+                "the store is new, and there are jobs: their folders are in `strays` now"
+            );
         }
     }
     let found = store.get(KEY)?.and_then(|bytes| serde_json::from_slice::<Written>(&bytes).ok());
     match found {
-        Some(found) if found.store == VERSION && found.harmonixd == env!("CARGO_PKG_VERSION") => return Ok(store),
+        Some(found) if found.store == VERSION && found.harmonixd == env!("CARGO_PKG_VERSION") => {
+            return Ok(store);
+        }
         Some(found) if found.store > VERSION => return Err(newer(&found.harmonixd)),
         found => {
             let from = found.map_or_else(|| "an unknown version".to_owned(), |found| found.harmonixd);
             match backups.back_up_now(&mut store) {
                 Ok(Some(_)) => tracing::info!(from, "the store is of another version: it was backed up"),
                 Ok(None) => {}
-                Err(error) => tracing::error!(error = %error, causes = ?error.causes, "the store is not backed up"),
+                Err(error) => {
+                    tracing::error!(error = %error, causes = ?error.causes, "the store is not backed up")
+                }
             }
         }
     }

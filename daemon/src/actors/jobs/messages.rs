@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use actix::{
-    ActorContext, ActorFutureExt, Context, Handler, Message, MessageResult, ResponseActFuture, ResponseFuture, WrapFuture,
+    ActorContext, ActorFutureExt, Context, Handler, Message, MessageResult, ResponseActFuture,
+    ResponseFuture, WrapFuture,
 };
 use harmonix_ipc::{
     Error, ErrorKind, Event, FileHead, Job, JobId, JobList, JobOptions, JobState, ListJobs, Result,

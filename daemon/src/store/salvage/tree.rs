@@ -85,7 +85,9 @@ impl Pages {
                     let responsible = other.low <= *key && (other.high.is_empty() || *key < other.high);
                     responsible && other.since > *lsn && !other.records.contains_key(key)
                 };
-                if newest.get(key.as_slice()).is_none_or(|(other, _)| other < lsn) && !leaves.iter().any(removed) {
+                if newest.get(key.as_slice()).is_none_or(|(other, _)| other < lsn)
+                    && !leaves.iter().any(removed)
+                {
                     newest.insert(key, (*lsn, value));
                 }
             }
@@ -110,7 +112,8 @@ fn last(changes: BTreeMap<u64, Change>) -> Option<Last> {
             Change::Set(key, value) => match &mut page {
                 Some((leaf, prefix)) => drop(leaf.records.insert([prefix, &key[..]].concat(), (lsn, value))),
                 // the node is lost, and with it what the key begins with: a job knows its key itself
-                None => orphans.extend(Record::from_bytes(&value).ok().map(|job| (job.key().into(), (lsn, value)))),
+                None => orphans
+                    .extend(Record::from_bytes(&value).ok().map(|job| (job.key().into(), (lsn, value)))),
             },
             Change::Remove(key) => {
                 if let Some((leaf, prefix)) = &mut page {
@@ -122,7 +125,9 @@ fn last(changes: BTreeMap<u64, Change>) -> Option<Last> {
     match page {
         Some((leaf, _)) => Some(leaf),
         // responsible for no key
-        None if !orphans.is_empty() => Some(Last { since: 0, low: Bytes::new(), high: vec![0], records: orphans }),
+        None if !orphans.is_empty() => {
+            Some(Last { since: 0, low: Bytes::new(), high: vec![0], records: orphans })
+        }
         None => None,
     }
 }
