@@ -181,6 +181,13 @@ pub fn read(input: &mut dyn BufRead) -> Result<Dump> {
     }
 }
 
+/// When an export was made, in seconds since the Unix epoch, by its first line.
+pub fn created_at(input: &mut dyn BufRead) -> Option<f64> {
+    let mut reader = Reader { input, digest: blake3::Hasher::new(), number: 0 };
+    let header: Header = serde_json::from_slice(&reader.line().ok()??).ok()?;
+    Some(header.created_at)
+}
+
 struct Reader<'a> {
     input: &'a mut dyn BufRead,
     digest: blake3::Hasher,

@@ -2,9 +2,9 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufWriter, Seek},
+    io::{self, BufReader, BufWriter, Seek},
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use harmonix_engine::durable;
@@ -150,8 +150,11 @@ impl Backups {
     fn due(&self) -> io::Result<SystemTime> {
         let now = SystemTime::now();
         let Some((_, newest)) = self.list()?.pop() else { return Ok(now) };
-        let written = fs::metadata(newest)?.modified()?;
-        Ok(if written > now + EVERY { now } else { written + EVERY })
+        // by what it says itself: whoever copies files changes their times
+        let written = dump::created_at(&mut BufReader::new(File::open(newest)?));
+        let written =
+            written.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(seconds).ok()?));
+        Ok(written.filter(|written| *written <= now + EVERY).map_or(now, |written| written + EVERY))
     }
 }
 
@@ -185,7 +188,7 @@ fn stamp(seconds: f64) -> String {
 
 /// Writes one backup a day, for ever.
 pub async fn daily(parts: Parts) {
-    let mut due = SystemTime::UNIX_EPOCH;
+    let mut due = UNIX_EPOCH;
     loop {
         // a clock that was turned back by more than that makes no difference
         let now = SystemTime::now();
@@ -193,9 +196,9 @@ pub async fn daily(parts: Parts) {
             if let Err(error) = if_due(&parts).await {
                 tracing::error!(error = %error, causes = ?error.causes, "the store is not backed up");
             }
-            let next = parts.backups.due().unwrap_or(SystemTime::UNIX_EPOCH);
+            let next = parts.backups.due().unwrap_or(UNIX_EPOCH);
             // what fails, or has nothing to do, is tried again within the hour
-            due = next.max(SystemTime::now() + EVERY / 24);
+            due = next.max(now + EVERY / 24);
         }
         tokio::time::sleep(LOOK).await;
     }

@@ -30,7 +30,8 @@ use crate::{
 /// An export that was found whole, ready to be taken over.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    jobs: Vec<Record>,
+    /// With the bytes that they were read from.
+    jobs: Vec<(Record, Vec<u8>)>,
     others: Entries,
 }
 
@@ -50,7 +51,7 @@ impl Prepared {
                 () if record.key() != key => Err(unfit("it belongs elsewhere")),
                 () if !is_tame(&record) => Err(unfit("it has an id or a file name that no job has")),
                 () if !ids.insert(record.job.id.clone()) => Err(unfit("two jobs have the same id")),
-                () => Ok(record),
+                () => Ok((record, bytes)),
             }
         };
         Ok(Self { jobs: jobs.into_iter().map(read).collect::<Result<_>>()?, others })
@@ -65,7 +66,7 @@ impl Prepared {
         };
         let mut entries: BTreeMap<String, Vec<u8>> = self.others.into_iter().collect();
         let (mut known, mut returning) = (HashSet::new(), Vec::new());
-        for mut record in self.jobs {
+        for (mut record, bytes) in self.jobs {
             let id = record.job.id.clone();
             // a store that was gone has left the folders of its jobs there
             let is_stray = !folders.job(&id).path().exists() && folders.stray(&id).path().exists();
@@ -77,6 +78,8 @@ impl Prepared {
             match files {
                 Files::Whole(_) => {
                     known.insert(id);
+                    entries.insert(record.key(), bytes);
+                    continue;
                 }
                 Files::Restart(why) => {
                     let paused = record.job.state == JobState::Paused;

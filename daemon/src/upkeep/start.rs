@@ -61,7 +61,10 @@ pub(crate) fn open(state: &Path, backups: &Backups, folders: &Folders) -> Result
             }
         }
     }
-    sign(&mut store)?;
+    // on a disk that is full the next start does it
+    if let Err(error) = sign(&mut store) {
+        tracing::warn!(error = %error, causes = ?error.causes, "the store's version is not noted");
+    }
     Ok(store)
 }
 

@@ -59,6 +59,22 @@ pub(crate) fn all() -> Vec<Case> {
     cases
 }
 
+/// A fifth of a second, computed each time.
+pub(crate) fn small() -> Case {
+    let song = generators::noise(8_000, 1, 0.2, 0.3, 9);
+    Case {
+        name: "small.wav".into(),
+        bytes: wav(&song, SampleFormat::I16, &Tags::default()),
+        options: JobOptions {
+            quality: Quality::Draft,
+            format: Format::Flac16,
+            fresh: true,
+            ..JobOptions::default()
+        },
+        weight: 1,
+    }
+}
+
 /// Runs each case once on a daemon that nobody disturbs.
 pub(crate) fn undisturbed(cases: &[Case]) -> Told<Vec<Outputs>> {
     let daemon = Daemon::start();
