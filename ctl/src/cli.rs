@@ -7,8 +7,8 @@ use harmonix_ipc::ErrorKind;
 
 use crate::{
     commands::{
-        analyze, cache, cancel, completions, config, delete, doctor, export, jobs, man, models, pause,
-        prioritise, queue, resume, separate, show, status, watch,
+        again, analyze, cache, cancel, completions, config, delete, doctor, export, jobs, listen, man,
+        models, pause, prioritise, queue, resume, separate, show, status, verify, watch, watches,
     },
     failure::Failure,
     out::Out,
@@ -44,6 +44,10 @@ Exit status:
 pub(crate) enum Verb {
     Separate(separate::Args),
     Analyze(analyze::Args),
+    Again(again::Args),
+    Verify(verify::Args),
+    Listen(listen::Args),
+    Watches(watches::Args),
     Jobs(jobs::Args),
     Show(show::Args),
     Status(status::Args),
@@ -90,6 +94,9 @@ pub fn command() -> clap::Command {
 pub fn verb(wire: &str) -> Option<&'static [&'static str]> {
     Some(match wire {
         "submit" => &["separate"],
+        "again" => &["again"],
+        "listen" => &["listen"],
+        "watches" => &["watches"],
         "fetch" => &["export"],
         "status" => &["status"],
         "doctor" => &["doctor"],

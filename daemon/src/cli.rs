@@ -13,7 +13,7 @@ use crate::{
     config::{self, Config, Layers},
     models::Catalogue,
     serve::serve,
-    telemetry,
+    telemetry, watch,
 };
 
 /// Separates songs into stems, as a service. Runs in the foreground; `harmonixctl` talks to it.
@@ -85,6 +85,7 @@ fn act(flags: &Flags) -> Result<()> {
     let config = load(flags)?;
     if flags.check_config {
         Catalogue::load(config.catalogue())?;
+        watch::Folder::all(&config)?;
         return print("the configuration is valid\n");
     }
     telemetry::start(&config)?;

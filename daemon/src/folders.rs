@@ -20,6 +20,15 @@ pub struct Folders {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobFolder(PathBuf);
 
+/// What stays of a job that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// Its outputs and the manifest.
+    pub outputs: bool,
+    /// The input as it was sent.
+    pub source: bool,
+}
+
 impl Folders {
     /// The jobs under a state directory; creates what is missing.
     pub fn open(state: &Path) -> io::Result<Self> {
@@ -82,10 +91,17 @@ impl JobFolder {
         self.out().join(ANALYSIS)
     }
 
-    /// Removes everything but the outputs.
-    pub fn keep_outputs(&self) -> io::Result<()> {
-        for file in [self.source(), self.incoming()] {
-            ignore_missing(fs::remove_file(file))?;
+    /// The job has ended: removes everything but what `kept` names.
+    pub fn reduce(&self, kept: Kept) -> io::Result<()> {
+        if !kept.outputs && (!kept.source || !self.source().exists()) {
+            return self.remove();
+        }
+        ignore_missing(fs::remove_file(self.incoming()))?;
+        if !kept.source {
+            ignore_missing(fs::remove_file(self.source()))?;
+        }
+        if !kept.outputs {
+            ignore_missing(fs::remove_dir_all(self.out()))?;
         }
         self.forget_unfinished()?;
         ignore_missing(fs::remove_dir_all(self.work()))

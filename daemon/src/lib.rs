@@ -13,6 +13,7 @@ mod doctor;
 mod fault;
 pub mod folders;
 pub mod job;
+pub mod listen;
 pub mod manifest;
 pub mod models;
 mod reuse;
@@ -22,6 +23,7 @@ pub mod store;
 mod telemetry;
 pub mod transport;
 pub mod upload;
+mod watch;
 
 pub use cli::{command, run};
 pub use serve::serve;

@@ -3,8 +3,9 @@
 use std::{path::PathBuf, rc::Rc, time::Instant};
 
 use harmonix_ipc::{
-    Access, CacheUsage, ConfigText, DaemonStatus, Done, Error, ErrorKind, Event, FileHead, Greeting, Hello,
-    JobList, JobOptions, ModelReport, PROTOCOL, Prioritise, Reply, Request, Result, Submit,
+    Access, Again, CacheUsage, ConfigText, DaemonStatus, Done, Error, ErrorKind, Event, ExcerptHead,
+    FileHead, Greeting, Hello, Job, JobList, JobOptions, ModelReport, PROTOCOL, Prioritise, Reply, Request,
+    Result, Submit,
 };
 use tokio::sync::mpsc;
 
@@ -13,16 +14,18 @@ use crate::{
         Slot, compute,
         health::{AskHealth, HealthActor},
         jobs::{
-            Accept, CancelJob, CountActive, DeleteJob, Get, HoldQueue, IsHeld, JobsActor, List, Locate,
-            Parts, PauseJob, PrioritiseJob, Reserve, ResumeJob, Subscribe,
+            Accept, AskOrigin, CancelJob, CountActive, DeleteJob, Get, HoldQueue, IsHeld, JobsActor, List,
+            Locate, Origin, Parts, PauseJob, PrioritiseJob, Reserve, ResumeJob, Subscribe,
         },
         separator::AskWorker,
+        watch::{AskWatches, WatchActor},
     },
     caller::Caller,
     config::{self, Config},
     doctor,
     job::{BUILT_IN, resolve},
-    upload::{Incoming, Upload},
+    listen::{self, Excerpt},
+    upload::{Incoming, Upload, not_kept},
 };
 
 /// What a command comes to.
@@ -33,6 +36,10 @@ pub enum Outcome {
     Upload(Incoming),
     /// A reply, then the bytes of that file.
     Download(FileHead, PathBuf),
+    /// A reply, then the bytes of an output as they become final.
+    Excerpt(Box<Excerpt>),
+    /// A reply, then the bytes of that file.
+    Whole(ExcerptHead, FileHead, PathBuf),
     /// Events until one side closes.
     Stream(mpsc::Receiver<Event>),
     /// Lines of progress and the reply. Dropping it ends the work.
@@ -48,6 +55,8 @@ pub struct Router {
     pub jobs: Slot<JobsActor>,
     /// What the queue works with.
     pub parts: Parts,
+    /// Watched folders.
+    pub watch: Slot<WatchActor>,
     /// How the actors are.
     pub health: Slot<HealthActor>,
     /// When the daemon started.
@@ -77,6 +86,7 @@ impl Router {
             Request::Status(_) => Reply::Status(self.status().await?),
             Request::Doctor(_) => Reply::Doctor(doctor::examine(&self.config, &self.parts).await),
             Request::Submit(submit) => return self.submit(caller, submit).await.map(Outcome::Upload),
+            Request::Again(again) => Reply::Job(self.again(caller, again).await?),
             Request::ListJobs(list) => {
                 let JobList { jobs, total } = self.jobs.call(List(caller, list)).await?;
                 Reply::Jobs(JobList { jobs, total })
@@ -107,6 +117,8 @@ impl Router {
                 let (head, path) = self.jobs.call(Locate(caller, fetch.job, fetch.output)).await??;
                 return Ok(Outcome::Download(head, path));
             }
+            Request::Listen(listen) => return listen::listen(self.jobs.clone(), caller, listen).await,
+            Request::Watches(_) => Reply::Watches(self.watch.call(AskWatches(caller)).await?),
             Request::Models(_) => Reply::Models(self.parts.models.list()),
             Request::ShowModel(show) => Reply::Model(self.parts.models.details(&show.model)?),
             Request::ModelPull(pull) => {
@@ -148,8 +160,24 @@ impl Router {
         }
         let reserved = self.jobs.call(Reserve(options)).await??;
         let folder = self.parts.folders.job(&reserved.id);
-        let accept = Accept { reserved, caller, name, source: String::new() };
+        let accept = Accept { reserved, caller, name, source: String::new(), with: Vec::new() };
         Upload::begin(self.jobs.clone(), folder, accept, limit).await.map(Incoming::Song)
+    }
+
+    /// A job of the same song, for the same user.
+    async fn again(&self, caller: Caller, Again { job, options }: Again) -> Result<Job> {
+        let Origin { owner, name, options: before, source, path } =
+            self.jobs.call(AskOrigin(caller, job)).await??;
+        if !path.exists() {
+            return Err(not_kept());
+        }
+        let reserved = self.jobs.call(Reserve(options.unwrap_or(before))).await??;
+        let folder = self.parts.folders.job(&reserved.id);
+        let caller = Caller { uid: owner, admin: false };
+        let accept = Accept { reserved, caller, name, source: String::new(), with: Vec::new() };
+        let upload =
+            Upload::begin(self.jobs.clone(), folder, accept, self.config.limits.upload_bytes).await?;
+        upload.link(path, source).await
     }
 
     async fn verify(&self, model: Option<String>) -> Result<ModelReport> {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use harmonix_ipc::{Error, ErrorKind, Result};
+use tokio::sync::broadcast;
 
 use crate::{
     actors::{
@@ -20,6 +21,7 @@ use crate::{
         jobs::{JobsActor, Parts, Stop},
         library::{Commit, LibraryActor, StoreThread},
         separator::{GpuSeparatorActor, find},
+        watch::{Feed, WatchActor},
     },
     audio,
     cache::Cache,
@@ -57,12 +59,15 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<()>
     let parts = parts(&config, store, folders, models, cache);
     let queue = parts.clone();
     let jobs = Slot::new("jobs", move || JobsActor::new(queue.clone()));
-    let watched = (jobs.clone(), parts.clone());
-    let health = Slot::new("health", move || HealthActor::new(watched.0.clone(), watched.1.clone()));
+    let feed = Feed::new(&config, jobs.clone(), parts.clone())?;
+    let watch = Slot::new("watch", move || WatchActor::new(feed.clone()));
+    let vital = (jobs.clone(), watch.clone(), parts.clone());
+    let health =
+        Slot::new("health", move || HealthActor::new(vital.0.clone(), vital.1.clone(), vital.2.clone()));
     let control = Control::bind(&config.socket_path(), config.socket_mode().unwrap_or(0o600))?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
     let router =
-        Router { config: Rc::new(config), jobs: jobs.clone(), parts: parts.clone(), health, started };
+        Router { config: Rc::new(config), jobs: jobs.clone(), parts: parts.clone(), watch, health, started };
 
     tokio::select! {
         () = control.serve(router) => {}
@@ -102,6 +107,8 @@ fn parts(config: &Config, store: StoreThread, folders: Folders, models: ModelSto
         stages: Stages::default(),
         capacity: Capacity { ingest: config.ingest.parallel, ahead: AHEAD, device: 1, export: 1 },
         active: config.limits.active_jobs,
+        keep_sources: config.library.keep_sources,
+        ended: broadcast::Sender::new(256),
     }
 }
 

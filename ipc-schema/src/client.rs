@@ -9,8 +9,8 @@ use std::{
 };
 
 use crate::{
-    Command, Error, ErrorKind, Event, Fetch, FileHead, Greeting, Job, ModelDetails, ModelImport, ModelPull,
-    PROTOCOL, Pulling, Reply, Request, Submit, Watch, frame,
+    Command, Error, ErrorKind, Event, ExcerptHead, Fetch, FileHead, Greeting, Job, Listen, ModelDetails,
+    ModelImport, ModelPull, PROTOCOL, Pulling, Reply, Request, Submit, Watch, frame,
 };
 
 /// Why a call did not give its reply: the border between this side's failure and the daemon's refusal.
@@ -179,13 +179,21 @@ impl Client {
     /// Fetches a file of a job into `output`.
     pub fn fetch(&mut self, fetch: Fetch, output: &mut impl Write) -> Called<FileHead> {
         let head = self.call(fetch)?;
+        self.copy(Some(head.bytes), output)?;
+        Ok(head)
+    }
+
+    /// Copies frames to their end; `expected` bytes have to come, if that is known.
+    fn copy(&mut self, expected: Option<u64>, output: &mut impl Write) -> Called<()> {
         let mut output = Tracked { inner: output, failed: false };
         match frame::copy_frames(&mut self.stream, &mut output) {
-            Ok(Some(bytes)) if bytes == head.bytes => Ok(head),
-            Ok(Some(bytes)) => Err(ClientError::Broken(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                format!("{bytes} of {} bytes came", head.bytes),
-            ))),
+            Ok(Some(bytes)) => match expected.filter(|expected| *expected != bytes) {
+                None => Ok(()),
+                Some(expected) => Err(ClientError::Broken(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    format!("{bytes} of {expected} bytes came"),
+                ))),
+            },
             Ok(None) => match self.read_reply()? {
                 Reply::Error(error) => Err(ClientError::Refused(error)),
                 other => Err(unexpected(&other)),
@@ -193,6 +201,19 @@ impl Client {
             Err(error) if output.failed => Err(ClientError::Local(error)),
             Err(error) => Err(ClientError::Broken(error)),
         }
+    }
+
+    /// Copies an output into `output` as far as it is final; with `follow` as it becomes so. `begin` hears first what comes.
+    pub fn listen(
+        &mut self,
+        listen: Listen,
+        output: &mut impl Write,
+        begin: impl FnOnce(&ExcerptHead),
+    ) -> Called<ExcerptHead> {
+        let head = self.call(listen)?;
+        begin(&head);
+        self.copy(head.bytes, output)?;
+        Ok(head)
     }
 
     /// Turns the connection into a stream of events, the first of which is the snapshot.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Job, JobId, JobOptions, JobState, Priority, model::*, status::*};
+use crate::{Error, Job, JobId, JobOptions, JobState, Priority, model::*, status::*, watch::*};
 
 /// Who may send a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +99,8 @@ commands! {
     "doctor" Doctor Anyone Call => Doctor(Report);
     /// Submits a song: the client sends its bytes. The job is durable once the reply is there.
     "submit" Submit Anyone Upload => Job(Job);
+    /// Submits the song of an earlier job once more, for the user whose job that was.
+    "again" Again Owner Call => Job(Job);
     /// Lists jobs in order of submission.
     "jobs" ListJobs Anyone Call => Jobs(JobList);
     /// One job.
@@ -121,6 +123,11 @@ commands! {
     "delete" Delete Owner Call => Done(Done);
     /// Sends an output of a completed job, or its manifest.
     "fetch" Fetch Owner Download => File(FileHead);
+    /// Sends what is final of an output while its job runs: a WAV of 32-bit floats at the model's rate, as the model made
+    /// it. Of a completed job the output itself.
+    "listen" Listen Owner Download => Excerpt(ExcerptHead);
+    /// The watched folders that the caller's jobs come from, and how each is.
+    "watches" Watches Anyone Call => Watches(WatchList);
     /// The models of the catalogue, and which of them are installed.
     "models" Models Anyone Call => Models(ModelList);
     /// One model with its licence and its files.
@@ -162,6 +169,10 @@ pub enum Reply {
     Jobs(JobList),
     /// Frames of a file follow.
     File(FileHead),
+    /// See [`Watches`].
+    Watches(WatchList),
+    /// Frames of an output follow.
+    Excerpt(ExcerptHead),
     /// See [`Models`].
     Models(ModelList),
     /// One model.
@@ -209,6 +220,15 @@ requests! {
         /// What is to be done.
         #[serde(default)]
         options: JobOptions,
+    }
+    /// `{"command":"again","job":"1k3v9c0q2x7e"}` or
+    /// `{"command":"again","job":"1k3v9c0q2x7e","options":{"quality":"studio"}}`
+    Again {
+        /// Id of the earlier job. Refused with `conflict` if its input was not kept.
+        job: JobId,
+        /// What is to be done; the same as before when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        options: Option<JobOptions>,
     }
     /// `{"command":"jobs","states":["queued"],"limit":50}`
     ListJobs {
@@ -268,6 +288,21 @@ requests! {
         /// Name of an output, `manifest` or `analysis`.
         output: String,
     }
+    /// `{"command":"listen","job":"1k3v9c0q2x7e","stem":"vocals","from":7.5}`
+    Listen {
+        /// Its id. Refused with `conflict` before its separation has come to a checkpoint, and if it makes no stems.
+        job: JobId,
+        /// Name of an output.
+        stem: String,
+        /// Begins at this second; at 0 when absent. Where the last excerpt ended there the next one goes on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<f64>,
+        /// Goes on as the job does, until its stems are complete. The size is not known then.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        follow: bool,
+    }
+    /// `{"command":"watches"}`
+    Watches {}
     /// `{"command":"models"}`
     Models {}
     /// `{"command":"model","model":"htdemucs_ft"}`

@@ -51,6 +51,8 @@
 //! *Down* ([`Fetch`]): request, `file` from the daemon, frames from the daemon. When they end with "gave up", an
 //! error line follows.
 //!
+//! [`Listen`] is answered with `excerpt` in the place of `file`; where that names no size, the stream's end is the end.
+//!
 //! *Progress* ([`ModelPull`]): request, any number of `pulling` lines, the reply. Closing the connection before that
 //! ends the work.
 //!
@@ -72,9 +74,11 @@ mod format;
 pub mod frame;
 mod job;
 mod model;
+pub mod names;
 mod probe;
 mod result;
 mod status;
+mod watch;
 
 pub use client::Client;
 pub use command::*;
@@ -88,6 +92,7 @@ pub use model::*;
 pub use probe::Probe;
 pub use result::{Exported, StemFile};
 pub use status::*;
+pub use watch::*;
 
 /// The version of the protocol.
 pub const PROTOCOL: u32 = 1;

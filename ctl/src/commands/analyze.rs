@@ -128,7 +128,8 @@ fn one(ctx: &Context, args: &Args, input: &Input) -> Result<Job, Failure> {
     if job.state == JobState::Completed { Ok(job) } else { Err(Failure::of(&job)) }
 }
 
-fn wait(ctx: &Context, id: &JobId) -> Result<(), Failure> {
+/// Waits for a job's end, whatever it is.
+pub(crate) fn wait(ctx: &Context, id: &JobId) -> Result<(), Failure> {
     follow(ctx, &Watch { job: Some(id.clone()) }, ctx.connect()?, |event| match event {
         Event::Snapshot { jobs } => !jobs.iter().any(|job| job.state.is_final()),
         Event::Job { job } => !job.state.is_final(),

@@ -1,5 +1,6 @@
 //! One module for each verb.
 
+pub(crate) mod again;
 pub(crate) mod analyze;
 pub(crate) mod cache;
 pub(crate) mod cancel;
@@ -10,6 +11,7 @@ pub(crate) mod doctor;
 mod each;
 pub(crate) mod export;
 pub(crate) mod jobs;
+pub(crate) mod listen;
 pub(crate) mod man;
 pub(crate) mod models;
 pub(crate) mod pause;
@@ -19,7 +21,9 @@ pub(crate) mod resume;
 pub(crate) mod separate;
 pub(crate) mod show;
 pub(crate) mod status;
+pub(crate) mod verify;
 pub(crate) mod watch;
+pub(crate) mod watches;
 
 use std::sync::Arc;
 
@@ -30,6 +34,10 @@ pub(crate) fn run(ctx: &Arc<Context>, verb: &Verb) -> Result<u8, Failure> {
     match verb {
         Verb::Separate(args) => separate::run(ctx, args),
         Verb::Analyze(args) => analyze::run(ctx, args),
+        Verb::Again(args) => again::run(ctx, args),
+        Verb::Verify(args) => verify::run(ctx, args),
+        Verb::Listen(args) => listen::run(ctx, args),
+        Verb::Watches(args) => watches::run(ctx, args),
         Verb::Jobs(args) => jobs::run(ctx, args),
         Verb::Show(args) => show::run(ctx, args),
         Verb::Status(args) => status::run(ctx, args),

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::{
     Ping, Slot,
     jobs::{JobsActor, Parts},
+    watch::WatchActor,
 };
 
 /// How often each actor is asked.
@@ -28,14 +29,15 @@ pub struct AskHealth;
 /// The actor.
 pub struct HealthActor {
     jobs: Slot<JobsActor>,
+    watch: Slot<WatchActor>,
     parts: Parts,
     seen: BTreeMap<&'static str, Instant>,
 }
 
 impl HealthActor {
-    /// Watches the queue and everything that it works with.
-    pub fn new(jobs: Slot<JobsActor>, parts: Parts) -> Self {
-        Self { jobs, parts, seen: BTreeMap::new() }
+    /// Looks after the queue, everything that it works with, and the watched folders.
+    pub fn new(jobs: Slot<JobsActor>, watch: Slot<WatchActor>, parts: Parts) -> Self {
+        Self { jobs, watch, parts, seen: BTreeMap::new() }
     }
 
     fn ask<A>(&mut self, slot: &Slot<A>, ctx: &mut Context<Self>)
@@ -54,8 +56,9 @@ impl HealthActor {
     }
 
     fn ask_all(&mut self, ctx: &mut Context<Self>) {
-        let (jobs, parts) = (self.jobs.clone(), self.parts.clone());
+        let (jobs, watch, parts) = (self.jobs.clone(), self.watch.clone(), self.parts.clone());
         self.ask(&jobs, ctx);
+        self.ask(&watch, ctx);
         self.ask(&parts.library, ctx);
         self.ask(&parts.ingest, ctx);
         self.ask(&parts.analyzer, ctx);
@@ -67,6 +70,7 @@ impl HealthActor {
         let Parts { library, ingest, analyzer, separator, export, .. } = &self.parts;
         let all = [
             (self.jobs.name(), self.jobs.restarts()),
+            (self.watch.name(), self.watch.restarts()),
             (library.name(), library.restarts()),
             (ingest.name(), ingest.restarts()),
             (analyzer.name(), analyzer.restarts()),

@@ -21,6 +21,7 @@ mod sniff;
 mod stats;
 mod trim;
 
+pub(crate) use export::float_head;
 pub use export::{ExportRequest, Musical, Output, export};
 pub use ingest::{IngestRequest, Ingested, ingest};
 pub use limits::Limits;

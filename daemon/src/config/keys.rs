@@ -11,6 +11,13 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("log", "What is logged: error, warn, info, debug, trace, or a filter such as `info,harmonixd=debug`."),
     ("log_format", "Form of the log: auto (the journal under systemd, else text), text, json or journal."),
     (
+        "watch",
+        "Watched folders, each a table [[watch]] at the end of the file: what is dropped there is separated once. `folder`; `output`, \
+         where stems go (default: `stems` beside the folder); `quality`, `mode` and `format` as for `harmonixctl separate`; \
+         `recursive` (default false); `owner`, the user id that the jobs belong to (default: the daemon's own). Both folders lie under \
+         one of library.roots.",
+    ),
+    (
         "socket.mode",
         "Permissions of the control socket in octal. auto: 0660 for the system's daemon, 0600 for a user's own.",
     ),
@@ -25,6 +32,15 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("limits.channels", "Most channels of an input."),
     ("limits.sample_rate", "Highest sample rate of an input in hertz."),
     ("limits.active_jobs", "Jobs that wait or run at once; more are told `busy`."),
+    (
+        "library.keep_sources",
+        "Keep the input of a job until the job is deleted, so that `again` and `verify` can run it once more; costs its size on disk.",
+    ),
+    ("library.roots", "The only folders in which the daemon reads or writes songs by path: for [[watch]]."),
+    (
+        "library.scan",
+        "Seconds between two looks at a watched folder, for what the kernel does not tell: files of other machines, folders that come back.",
+    ),
     ("ingest.ffmpeg", "The ffmpeg program, for formats that are not built in; empty: never run it."),
     ("ingest.parallel", "Inputs that are decoded at once."),
     (

@@ -79,7 +79,9 @@ impl Layers {
         for (path, text) in &self.flags {
             set(&mut table, path, text)?;
         }
-        finish(table)
+        let config = finish(table)?;
+        super::watch::check(&config)?;
+        Ok(config)
     }
 
     /// The file that is read: the given one, else the first usual one that exists.
@@ -101,7 +103,7 @@ impl Layers {
 pub fn check(text: &str, name: &str) -> Result<()> {
     let mut table = defaults()?;
     merge(&mut table, &parse(text).map_err(|error| named(error, name))?);
-    finish(table).map(drop).map_err(|error| named(error, name))
+    finish(table).and_then(|config| super::watch::check(&config)).map_err(|error| named(error, name))
 }
 
 fn defaults() -> Result<Table> {
@@ -144,7 +146,9 @@ fn line_of(text: &str, path: &str) -> usize {
     let mut here = "";
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
-        if let Some(header) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
+        if let Some(header) =
+            line.strip_prefix('[').and_then(|rest| rest.trim_start_matches('[').split(']').next())
+        {
             here = header.trim();
             if section.is_empty() && here == key {
                 return number + 1;
@@ -229,15 +233,23 @@ fn set(table: &mut Table, path: &str, text: &str) -> Result<()> {
         Some(Value::Float(_)) => Value::Float(text.parse().map_err(|_| wrong("a number"))?),
         Some(Value::Boolean(_)) => Value::Boolean(text.parse().map_err(|_| wrong("true or false"))?),
         Some(Value::Array(_)) => {
-            let numbers = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-            let numbers: std::result::Result<Vec<_>, _> =
-                numbers.map(|part| part.parse().map(Value::Integer)).collect();
-            Value::Array(numbers.map_err(|_| wrong("a list of whole numbers"))?)
+            let value = list(text);
+            check_type(path, &value).map_err(|error| Error::new(ErrorKind::Config, error))?;
+            value
         }
         _ => Value::String(text.to_owned()),
     };
     put(table, path, value);
     Ok(())
+}
+
+/// A list in TOML, or its parts with commas between them.
+fn list(text: &str) -> Value {
+    if let Ok(list @ Value::Array(_)) = text.parse::<Value>() {
+        return list;
+    }
+    let part = |part: &str| part.parse().map_or_else(|_| Value::String(part.to_owned()), Value::Integer);
+    Value::Array(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(part).collect())
 }
 
 fn finish(table: Table) -> Result<Config> {
@@ -258,7 +270,7 @@ fn finish(table: Table) -> Result<Config> {
         () if !(limits.duration >= 0.0 && limits.duration.is_finite()) => {
             wrong("`limits.duration` must not be negative")
         }
-        () if [limits.upload_idle, config.worker.idle, config.worker.stall]
+        () if [limits.upload_idle, config.library.scan, config.worker.idle, config.worker.stall]
             .iter()
             .any(|s| !(*s > 0.0 && *s < 1e9)) =>
         {

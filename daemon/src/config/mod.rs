@@ -2,6 +2,7 @@
 
 mod keys;
 mod layers;
+mod watch;
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use keys::example;
 pub use layers::{Layers, check};
+pub use watch::Watch;
 
 /// The configuration in force. Texts, units and defaults of the keys: `harmonixd --example-config`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,9 +24,11 @@ pub struct Config {
     pub device: Device,
     pub log: String,
     pub log_format: LogFormat,
+    pub watch: Vec<Watch>,
     pub socket: Socket,
     pub access: Access,
     pub limits: Limits,
+    pub library: Library,
     pub ingest: Ingest,
     pub worker: Worker,
     pub models: Models,
@@ -76,6 +80,15 @@ pub struct Limits {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "see Config")]
+pub struct Library {
+    pub keep_sources: bool,
+    pub roots: Vec<PathBuf>,
+    pub scan: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "see Config")]
 pub struct Ingest {
     pub ffmpeg: String,
     pub parallel: usize,
@@ -115,6 +128,7 @@ impl Default for Config {
             device: Device::Auto,
             log: "info".into(),
             log_format: LogFormat::Auto,
+            watch: Vec::new(),
             socket: Socket { mode: "auto".into(), connections: 256 },
             access: Access { admins: Vec::new() },
             limits: Limits {
@@ -125,6 +139,7 @@ impl Default for Config {
                 sample_rate: 768_000,
                 active_jobs: 256,
             },
+            library: Library { keep_sources: true, roots: Vec::new(), scan: 10.0 },
             ingest: Ingest { ffmpeg: "ffmpeg".into(), parallel: 2 },
             worker: Worker { program: PathBuf::new(), idle: 300.0, stall: 300.0 },
             models: Models { catalogue: PathBuf::new(), proxy: String::new() },

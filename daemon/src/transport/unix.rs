@@ -10,7 +10,7 @@ use std::{
 };
 
 use harmonix_ipc::{
-    Error, ErrorKind, Event, FileHead, Ready, Reply, Request, Result,
+    Error, ErrorKind, Event, Ready, Reply, Request, Result,
     frame::{ABORT, FRAME_LIMIT, Head, REQUEST_LIMIT, line},
 };
 use interprocess::{
@@ -30,6 +30,7 @@ use tokio::{
 
 use crate::{
     caller::Caller,
+    listen::Excerpt,
     router::{Outcome, Router, greeting},
     upload::Incoming,
 };
@@ -138,7 +139,18 @@ async fn talk(stream: Stream, router: &Router, admitted: bool) -> io::Result<()>
                     return Ok(());
                 }
             }
-            Ok(Outcome::Download(head, path)) => peer.give(head, &path).await?,
+            Ok(Outcome::Download(head, path)) => {
+                let bytes = head.bytes;
+                peer.give(&Reply::File(head), bytes, &path).await?;
+            }
+            Ok(Outcome::Whole(head, file, path)) => {
+                peer.give(&Reply::Excerpt(head), file.bytes, &path).await?;
+            }
+            Ok(Outcome::Excerpt(excerpt)) => {
+                if !peer.hand(*excerpt).await? {
+                    return Ok(());
+                }
+            }
             Ok(Outcome::Stream(events)) => return peer.stream(events).await,
             Ok(Outcome::Progress(lines)) => {
                 if !peer.tell(lines).await? {
@@ -244,7 +256,7 @@ impl Peer<'_> {
     }
 
     /// Sends a file. If it cannot be read to its end, the client is told.
-    async fn give(&mut self, head: FileHead, path: &Path) -> io::Result<()> {
+    async fn give(&mut self, head: &Reply, bytes: u64, path: &Path) -> io::Result<()> {
         let unreadable = |error: &io::Error| {
             Reply::Error(Error::io(ErrorKind::Internal, "the output cannot be read", error))
         };
@@ -252,8 +264,8 @@ impl Peer<'_> {
             Ok(file) => file,
             Err(error) => return self.say(&unreadable(&error)).await,
         };
-        let mut left = head.bytes;
-        self.say(&Reply::File(head)).await?;
+        let mut left = bytes;
+        self.say(head).await?;
         let mut data = vec![0; 4 + 256 * 1024];
         while left > 0 {
             let room = (data.len() - 4).min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -271,6 +283,33 @@ impl Peer<'_> {
             }
         }
         self.send(&0_u32.to_be_bytes()).await
+    }
+
+    /// Sends an output as it becomes final. False when the client has hung up before its end.
+    async fn hand(&mut self, mut excerpt: Excerpt) -> io::Result<bool> {
+        self.say(&Reply::Excerpt(excerpt.head.clone())).await?;
+        let mut waiting = false;
+        loop {
+            let next = tokio::select! {
+                next = excerpt.next() => next,
+                // bytes that are there are the next request, which waits its turn
+                ahead = self.hear.fill_buf(), if !waiting => match ahead?.len() {
+                    0 => return Ok(false),
+                    _ => { waiting = true; continue }
+                },
+            };
+            match next {
+                Ok(Some(bytes)) => {
+                    self.send(&(bytes.len() as u32).to_be_bytes()).await?;
+                    self.send(&bytes).await?;
+                }
+                Ok(None) => return self.send(&0_u32.to_be_bytes()).await.map(|()| true),
+                Err(error) => {
+                    self.send(&ABORT.to_be_bytes()).await?;
+                    return self.say(&Reply::Error(error)).await.map(|()| true);
+                }
+            }
+        }
     }
 
     /// Sends lines until the last one. False when the client has hung up before: that ends the work.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "these are tests")]
 
 mod access;
+mod again;
 mod analysis;
 mod cache;
 mod cancel;
@@ -10,7 +11,9 @@ mod config;
 mod crash;
 mod damage;
 mod faults;
+mod feed;
 mod inputs;
+mod listen;
 mod load;
 mod memory;
 mod models;

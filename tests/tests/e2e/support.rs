@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::OnceLock};
 
-use harmonix_ipc::{Format, JobOptions, Quality};
+use harmonix_ipc::{Format, JobId, JobOptions, Quality};
 use harmonix_tests::{
     Signal, decode,
     fixtures::{SampleFormat, Tags, wav},
@@ -53,6 +53,11 @@ pub(crate) fn stems_in(dir: &Path) -> BTreeMap<String, Signal> {
         }
     }
     stems
+}
+
+/// What is there of a job that failed: its input, for when it is tried again.
+pub(crate) fn only_source(job: &JobId) -> Vec<String> {
+    vec![job.0.clone(), format!("{job}/source")]
 }
 
 /// Says past the capture of a test's output what this machine does not allow to test.

@@ -111,6 +111,7 @@ impl JobsActor {
                 End::Delete => {
                     self.records.remove(&record.seq);
                     self.places.remove(&id);
+                    let _ = self.parts.ended.send(id.clone());
                     self.watchers.send(record.job.owner, &Event::Removed { id: id.clone() });
                 }
             }

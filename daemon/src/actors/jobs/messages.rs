@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use actix::{
     ActorFutureExt, Context, Handler, Message, MessageResult, ResponseActFuture, ResponseFuture, WrapFuture,
 };
+use harmonix_engine::Checkpoint;
 use harmonix_ipc::{
-    Error, ErrorKind, Event, FileHead, Job, JobId, JobList, JobOptions, JobState, ListJobs, Result,
+    Analyze, Error, ErrorKind, Event, FileHead, Job, JobId, JobList, JobOptions, JobState, ListJobs, Result,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,7 +16,7 @@ use crate::{
     actors::Ping,
     caller::Caller,
     folders::ANALYSIS,
-    job::{Record, Resolved, effective, new_id, now, request_key, resolve},
+    job::{Record, Resolved, Separated, effective, new_id, now, request_key, resolve},
     models::{ModelStore, digests},
     store::Write,
 };
@@ -23,8 +24,31 @@ use crate::{
 /// Most jobs in one reply.
 const PAGE: usize = 1000;
 
+/// Sample rate and channels of the stems of every model.
+const MIX: (u32, u16) = (44_100, 2);
+
 /// Jobs in a reply that does not say how many.
 const DEFAULT_PAGE: usize = 100;
+
+/// What is needed to run a job once more.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Origin>")]
+pub struct AskOrigin(pub Caller, pub JobId);
+
+/// Where a job came from.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// Whose it is.
+    pub owner: u32,
+    /// The input's file name.
+    pub name: String,
+    /// What was asked for.
+    pub options: JobOptions,
+    /// BLAKE3 of the input's bytes, if it is known.
+    pub source: Option<String>,
+    /// Where the input lies, if it was kept.
+    pub path: PathBuf,
+}
 
 /// Takes a place in the queue for an upload.
 #[derive(Debug, Message)]
@@ -59,6 +83,8 @@ pub struct Accept {
     pub name: String,
     /// BLAKE3 of the input's bytes in hexadecimal.
     pub source: String,
+    /// What becomes durable together with the job.
+    pub with: Vec<Write>,
 }
 
 /// Lists the jobs that the caller may see.
@@ -91,6 +117,30 @@ pub struct DeleteJob(pub Caller, pub JobId);
 #[rtype(result = "Result<(FileHead, PathBuf)>")]
 pub struct Locate(pub Caller, pub JobId, pub String);
 
+/// Where the stems lie that an output of a job is the sum of.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Stems>")]
+pub struct AskStems(pub Caller, pub JobId, pub String);
+
+/// Stems of a job, however far they are.
+#[derive(Debug, Clone)]
+pub struct Stems {
+    /// The job.
+    pub job: Job,
+    /// The spools' folder.
+    pub dir: PathBuf,
+    /// File names of the spools.
+    pub spools: Vec<String>,
+    /// Frames per second.
+    pub rate: u32,
+    /// Samples per frame.
+    pub channels: u16,
+    /// Frames that they will have; 0 before that is known.
+    pub frames: u64,
+    /// Once they are complete: the key of their checkpoints, and their frames.
+    pub separated: Option<(String, u64)>,
+}
+
 /// How many jobs are not in a final state.
 #[derive(Debug, Message)]
 #[rtype(result = "usize")]
@@ -105,6 +155,21 @@ impl JobsActor {
     /// The record, if it exists for the caller.
     pub(super) fn seen(&self, caller: Caller, id: &JobId) -> Result<&Record> {
         self.record(id).filter(|record| caller.sees(record.job.owner)).ok_or_else(|| not_found(id))
+    }
+}
+
+impl Handler<AskOrigin> for JobsActor {
+    type Result = Result<Origin>;
+
+    fn handle(&mut self, AskOrigin(caller, id): AskOrigin, _: &mut Self::Context) -> Self::Result {
+        let Record { job, source, .. } = self.seen(caller, &id)?;
+        Ok(Origin {
+            owner: job.owner,
+            name: job.name.clone(),
+            options: job.options.clone(),
+            source: source.clone(),
+            path: self.parts.folders.job(&id).source(),
+        })
     }
 }
 
@@ -141,12 +206,13 @@ impl Handler<Release> for JobsActor {
 impl Handler<Accept> for JobsActor {
     type Result = ResponseActFuture<Self, Result<Job>>;
 
-    fn handle(&mut self, message: Accept, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, mut message: Accept, _: &mut Self::Context) -> Self::Result {
+        let mut writes = std::mem::take(&mut message.with);
         let record = new_record(self.next, message, &self.parts.models);
         self.next += 1;
-        let write = Write::Put(record.key(), record.to_bytes());
+        writes.push(Write::Put(record.key(), record.to_bytes()));
         let library = self.parts.library.clone();
-        let durable = async move { library.call(crate::actors::library::Commit(vec![write])).await? };
+        let durable = async move { library.call(crate::actors::library::Commit(writes)).await? };
         Box::pin(durable.into_actor(self).map(|result, actor, ctx| {
             actor.reserved = actor.reserved.saturating_sub(1);
             result?;
@@ -160,7 +226,7 @@ impl Handler<Accept> for JobsActor {
 }
 
 fn new_record(seq: u64, accept: Accept, models: &ModelStore) -> Record {
-    let Accept { reserved, caller, name, source } = accept;
+    let Accept { reserved, caller, name, source, .. } = accept;
     let Reserved { id, options, resolved } = reserved;
     // a model that is gone already is found missing later
     let weights = models.weights(&resolved.model).map(|model| digests(&model)).unwrap_or_default();
@@ -196,6 +262,7 @@ fn new_record(seq: u64, accept: Accept, models: &ModelStore) -> Record {
         resolved,
     );
     record.request = Some(request);
+    record.source = Some(source);
     if let Some(model) = instead_of {
         let quality = record.job.quality;
         record.note(
@@ -321,6 +388,42 @@ impl Handler<Locate> for JobsActor {
         let meta = std::fs::metadata(&path)
             .map_err(|error| Error::io(ErrorKind::Internal, "the output cannot be read", &error))?;
         Ok((FileHead { name, bytes: meta.len() }, path))
+    }
+}
+
+impl Handler<AskStems> for JobsActor {
+    type Result = Result<Stems>;
+
+    fn handle(&mut self, AskStems(caller, id, output): AskStems, _: &mut Self::Context) -> Self::Result {
+        let record = self.seen(caller, &id)?;
+        let Record { job, ingested, separated, .. } = record;
+        if job.options.analysis == Analyze::Only {
+            let what = format!("job {id} only analyses: it makes no stems");
+            return Err(Error::new(ErrorKind::Conflict, what));
+        }
+        let resolved = record.resolved()?;
+        let parts = match resolved.outputs.iter().find(|wanted| wanted.name == output) {
+            Some(output) => output.parts.iter().filter_map(|part| resolved.computed.get(*part)),
+            None => {
+                let names: Vec<_> = resolved.outputs.iter().map(|output| output.name.as_str()).collect();
+                return Err(Error::new(ErrorKind::NotFound, "the job has no such output")
+                    .hint(format!("one of {}", names.join(", "))));
+            }
+        };
+        let model = separated.as_ref().map(|separated| &separated.model);
+        Ok(Stems {
+            job: job.clone(),
+            dir: self.parts.folders.job(&id).stems(),
+            spools: parts.map(|source| format!("{source}.f32")).collect(),
+            rate: model.map_or(MIX.0, |model| model.sample_rate),
+            channels: model.map_or(MIX.1, |model| model.channels as u16),
+            frames: ingested.as_ref().map_or(0, |ingested| ingested.stats.frames),
+            separated: separated.as_ref().map(|separated| {
+                let input = ingested.as_ref().map_or("", |ingested| &ingested.pcm_hash);
+                let Separated { model, device, layout, precision, summary, .. } = separated;
+                (Checkpoint::key(model, device, *precision, layout, input), summary.frames)
+            }),
+        })
     }
 }
 

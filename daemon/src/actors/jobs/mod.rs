@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
 use harmonix_ipc::{Error, ErrorKind, Event, JobId, JobState, Result};
+use tokio::sync::broadcast;
 
 pub use holds::{HoldQueue, IsHeld, PauseJob, PrioritiseJob, ResumeJob};
 pub use messages::*;
@@ -28,7 +29,7 @@ use super::{
 };
 use crate::{
     cache::Cache,
-    folders::Folders,
+    folders::{Folders, Kept},
     job::{Capacity, Record, Step, Turns, preempted, resume, schedule},
     models::ModelStore,
     store::Write,
@@ -59,6 +60,20 @@ pub struct Parts {
     pub capacity: Capacity,
     /// Most jobs that are not in a final state.
     pub active: usize,
+    /// Inputs stay until their jobs are deleted.
+    pub keep_sources: bool,
+    /// Hears the id of each job that comes to its end.
+    pub ended: broadcast::Sender<JobId>,
+}
+
+impl Parts {
+    /// What stays of a job that ended so.
+    fn kept(&self, state: JobState) -> Kept {
+        Kept {
+            outputs: state == JobState::Completed,
+            source: self.keep_sources && state != JobState::Cancelled,
+        }
+    }
 }
 
 /// The actor.
@@ -114,6 +129,10 @@ impl JobsActor {
     /// Takes a committed record over and tells the watchers.
     fn put(&mut self, record: Record) {
         self.watchers.send(record.job.owner, &Event::Job { job: Box::new(record.job.clone()) });
+        if record.job.state.is_final() {
+            // nobody need listen
+            let _ = self.parts.ended.send(record.job.id.clone());
+        }
         self.places.insert(record.job.id.clone(), record.seq);
         self.next = self.next.max(record.seq + 1);
         self.records.insert(record.seq, record);
@@ -180,8 +199,8 @@ impl JobsActor {
         for id in ids {
             let folder = self.parts.folders.job(&id);
             let removed = match self.record(&id).map(|record| record.job.state) {
-                None | Some(JobState::Failed | JobState::Cancelled) => folder.remove(),
-                Some(JobState::Completed) => folder.keep_outputs(),
+                None => folder.remove(),
+                Some(state) if state.is_final() => folder.reduce(self.parts.kept(state)),
                 Some(_) => Ok(()),
             };
             if let Err(error) = removed {

@@ -129,21 +129,23 @@ impl JobsActor {
         let (id, state) = (record.job.id.clone(), record.job.state);
         let folder = self.parts.folders.job(&id);
         let (library, write) = (self.parts.library.clone(), Write::Put(record.key(), record.to_bytes()));
+        let kept = self.parts.kept(state);
         let clean = async move {
-            match state {
-                JobState::Completed => {
-                    compute(move || folder.keep_outputs().map_err(|error| leftover(&error))).await
-                }
-                JobState::Failed => {
-                    compute(move || folder.remove().map_err(|error| leftover(&error))).await?;
-                    if durable {
-                        return Ok(());
-                    }
-                    // without the files there may be space for what did not fit before
-                    library.call(Commit(vec![write])).await?
-                }
-                _ => Ok(()),
+            if !state.is_final() {
+                return Ok(());
             }
+            let place = folder.clone();
+            compute(move || place.reduce(kept).map_err(|error| leftover(&error))).await?;
+            if durable {
+                return Ok(());
+            }
+            // without the files there may be space for what did not fit before
+            let commit = || async { library.call(Commit(vec![write.clone()])).await.and_then(|done| done) };
+            if commit().await.is_ok() {
+                return Ok(());
+            }
+            compute(move || folder.remove().map_err(|error| leftover(&error))).await?;
+            commit().await
         };
         ctx.spawn(clean.into_actor(self).map(move |cleaned, actor, ctx| {
             if let Err(error) = cleaned {
