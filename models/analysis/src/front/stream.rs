@@ -1,6 +1,6 @@
 //! One stream of audio on its way to features: mono, at lower rates.
 
-use super::{chroma::ChromaFrames, decimate::Halver, onsets::OnsetFrames};
+use super::{attacks::Attacks, chroma::ChromaFrames, decimate::Halver, onsets::OnsetFrames};
 
 /// What is computed of a stream.
 #[derive(Debug, Clone, Copy)]
@@ -9,12 +9,18 @@ pub(crate) struct Wanted {
     pub(crate) chroma: bool,
 }
 
+/// What rhythm is found from.
+pub(crate) struct Rhythm {
+    pub(crate) onsets: OnsetFrames,
+    pub(crate) attacks: Attacks,
+}
+
 /// Halves the rate until it suits each feature, and feeds the features.
 pub(crate) struct Stream {
     halvers: Vec<(Halver, Vec<f32>)>,
     /// Halvers before the onsets and before the chroma.
     depth: [usize; 2],
-    pub(crate) onsets: Option<OnsetFrames>,
+    pub(crate) onsets: Option<Rhythm>,
     pub(crate) chroma: Option<ChromaFrames>,
 }
 
@@ -27,7 +33,10 @@ impl Stream {
         Self {
             halvers: (0..depth[1]).map(|_| (Halver::new(), Vec::new())).collect(),
             depth,
-            onsets: wanted.onsets.then(|| OnsetFrames::new(rate(depth[0]))),
+            onsets: wanted.onsets.then(|| Rhythm {
+                onsets: OnsetFrames::new(rate(depth[0])),
+                attacks: Attacks::new(rate(depth[0])),
+            }),
             chroma: wanted.chroma.then(|| ChromaFrames::new(rate(depth[1]))),
         }
     }
@@ -47,9 +56,10 @@ impl Stream {
             let (done, rest) = self.halvers.split_at_mut(step);
             let input = done.last().map_or(mono, |(_, out)| out.as_slice());
             if let Some(onsets) = self.onsets.as_mut().filter(|_| step == self.depth[0]) {
-                onsets.push(input);
+                onsets.onsets.push(input);
+                onsets.attacks.push(input);
                 if last {
-                    onsets.finish();
+                    onsets.onsets.finish();
                 }
             }
             if let Some(chroma) = self.chroma.as_mut().filter(|_| step == self.depth[1]) {
