@@ -146,6 +146,8 @@ def main():
             save(args.out / f"kit-{i}.wav", scipy.signal.resample_poly(kit, 1, 2))
         return
     for program in [p for p in range(112) if p != 55]:
+        if (args.out / f"program-{program}.wav").exists():
+            continue
         rng = random.Random(f"{args.seed}/{args.font}/{program}")
         audio = generate.fluidsynth(program_midi(rng, program, args.seconds), args.font, reverb=rng.random() < 0.5)
         if np.abs(audio).max() > 1e-4:

@@ -1,12 +1,14 @@
 //! One stream of audio on its way to features: mono, at lower rates.
 
 use super::{attacks::Attacks, chroma::ChromaFrames, decimate::Halver, onsets::OnsetFrames};
+use crate::options::Instruments;
 
 /// What is computed of a stream.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted {
     pub(crate) onsets: bool,
     pub(crate) chroma: bool,
+    pub(crate) instruments: Instruments,
 }
 
 /// What rhythm is found from.
@@ -33,9 +35,13 @@ impl Stream {
         Self {
             halvers: (0..depth[1]).map(|_| (Halver::new(), Vec::new())).collect(),
             depth,
-            onsets: wanted.onsets.then(|| Rhythm {
-                onsets: OnsetFrames::new(rate(depth[0])),
-                attacks: Attacks::new(rate(depth[0])),
+            onsets: wanted.onsets.then(|| {
+                let rate = rate(depth[0]);
+                let mut onsets = OnsetFrames::new(rate);
+                if wanted.instruments != Instruments::Off {
+                    onsets.listen(rate, wanted.instruments == Instruments::Classifier);
+                }
+                Rhythm { onsets, attacks: Attacks::new(rate) }
             }),
             chroma: wanted.chroma.then(|| ChromaFrames::new(rate(depth[1]))),
         }

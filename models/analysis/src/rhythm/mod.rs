@@ -98,15 +98,12 @@ pub(crate) fn tempo(
     seen.beats.clone_from(&beats);
     seen.downbeat_inputs.clone_from(&metre.inputs);
     seen.metre_features = metre.features.to_vec();
-    let candidates: Vec<TempoCandidate> = tempi
-        .iter()
-        .take(GIVEN)
-        .enumerate()
-        .map(|(i, (c, share))| TempoCandidate {
-            bpm: if i == 0 { hundredths(grid.bpm) } else { hundredths(c.bpm(odf.rate)) },
-            confidence: thousandths(*share),
-        })
-        .collect();
+    let given = |(i, (c, share)): (usize, &(&Candidate, f32))| TempoCandidate {
+        bpm: if i == 0 { hundredths(grid.bpm) } else { hundredths(c.bpm(odf.rate)) },
+        confidence: thousandths(*share),
+    };
+    let mut candidates: Vec<TempoCandidate> = tempi.iter().take(GIVEN).enumerate().map(given).collect();
+    complete(&mut candidates, options.bpm_range);
     let tempo = Tempo {
         bpm: hundredths(grid.bpm),
         confidence: candidates.first().map_or(0.0, |c| c.confidence),
@@ -119,6 +116,17 @@ pub(crate) fn tempo(
         curve: grid.curve,
     };
     (Some(tempo), seen)
+}
+
+/// Adds the half and the double of the first candidate where they are missing: nobody else would say so.
+fn complete(candidates: &mut Vec<TempoCandidate>, bpm_range: [f64; 2]) {
+    let Some(first) = candidates.first().map(|c| c.bpm) else { return };
+    for bpm in [0.5 * first, 2.0 * first] {
+        let listed = candidates.iter().any(|c| (c.bpm / bpm - 1.0).abs() < 0.02);
+        if !listed && (bpm_range[0]..=bpm_range[1]).contains(&bpm) {
+            candidates.push(TempoCandidate { bpm: hundredths(bpm), confidence: 0.0 });
+        }
+    }
 }
 
 /// The likeliest phase of each period and the share of the period, the likeliest first: all phases of a period
