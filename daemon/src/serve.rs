@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use harmonix_analysis::Options;
 use harmonix_ipc::{Error, ErrorKind, Result};
 
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
     },
     audio,
     cache::Cache,
-    config::Config,
+    config::{Config, Instruments},
     folders::Folders,
     job::Capacity,
     models::{Catalogue, ModelStore},
@@ -87,13 +88,14 @@ fn parts(config: &Config, store: StoreThread, folders: Folders, models: ModelSto
         ..audio::Limits::default()
     };
     let ingest = IngestActor { limits, ffmpeg: on_path(&config.ingest.ffmpeg) };
+    let options = analysis_options(config);
     let program = find(&config.worker.program);
     let (idle, stall) =
         (Duration::from_secs_f64(config.worker.idle), Duration::from_secs_f64(config.worker.stall));
     Parts {
         library: Slot::new("library", move || LibraryActor { store: store.clone() }),
         ingest: Slot::new("ingest", move || ingest.clone()),
-        analyzer: Slot::new("analyzer", || AnalyzerActor),
+        analyzer: Slot::new("analyzer", move || AnalyzerActor { options: options.clone() }),
         separator: Slot::new("separator", move || GpuSeparatorActor::new(program.clone(), idle, stall)),
         export: Slot::new("export", || ExportActor),
         models,
@@ -103,6 +105,16 @@ fn parts(config: &Config, store: StoreThread, folders: Folders, models: ModelSto
         capacity: Capacity { ingest: config.ingest.parallel, ahead: AHEAD, device: 1, export: 1 },
         active: config.limits.active_jobs,
     }
+}
+
+fn analysis_options(config: &Config) -> Options {
+    let instruments = match config.analysis.instruments {
+        Instruments::Classifier => harmonix_analysis::Instruments::Classifier,
+        Instruments::Heuristic => harmonix_analysis::Instruments::Heuristic,
+        Instruments::Off => harmonix_analysis::Instruments::Off,
+    };
+    let instrument_threshold = config.analysis.instrument_threshold as f32;
+    Options { instruments, instrument_threshold, ..Options::default() }
 }
 
 /// Creates a folder, private to the daemon unless it is there already.

@@ -42,6 +42,11 @@ pub(super) const KEYS: &[(&str, &str)] = &[
         "Proxy for the download of models, e.g. http://proxy:3128; empty: as HTTPS_PROXY and the like say; none: no proxy.",
     ),
     (
+        "analysis.instruments",
+        "What instruments are told by: classifier, heuristic (drums and bass, from the spectrum alone) or off.",
+    ),
+    ("analysis.instrument_threshold", "Least confidence of an instrument that is named, 0 to 1."),
+    (
         "cache.max_bytes",
         "Most bytes of stems that are kept so that they need not be computed again (a minute of four stems: 85 MB); 0: none.",
     ),

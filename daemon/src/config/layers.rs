@@ -254,6 +254,9 @@ fn finish(table: Table) -> Result<Config> {
         () if crate::models::proxy(&config.models.proxy).is_err() => {
             wrong("`models.proxy` must be empty, none, or an address such as http://proxy:3128")
         }
+        () if !(0.0..=1.0).contains(&config.analysis.instrument_threshold) => {
+            wrong("`analysis.instrument_threshold` must lie between 0 and 1")
+        }
         () if limits.channels == 0 => wrong("`limits.channels` must be at least 1"),
         () if !(limits.duration >= 0.0 && limits.duration.is_finite()) => {
             wrong("`limits.duration` must not be negative")

@@ -28,6 +28,7 @@ pub struct Config {
     pub ingest: Ingest,
     pub worker: Worker,
     pub models: Models,
+    pub analysis: Analysis,
     pub cache: Cache,
 }
 
@@ -101,6 +102,26 @@ pub struct Models {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "see Config")]
+pub struct Analysis {
+    pub instruments: Instruments,
+    pub instrument_threshold: f64,
+}
+
+/// What instruments are told by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Instruments {
+    /// The classifier that is built in.
+    Classifier,
+    /// The shape of the spectrum.
+    Heuristic,
+    /// Nothing: none are named.
+    Off,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "see Config")]
 pub struct Cache {
     pub max_bytes: u64,
 }
@@ -128,6 +149,7 @@ impl Default for Config {
             ingest: Ingest { ffmpeg: "ffmpeg".into(), parallel: 2 },
             worker: Worker { program: PathBuf::new(), idle: 300.0, stall: 300.0 },
             models: Models { catalogue: PathBuf::new(), proxy: String::new() },
+            analysis: Analysis { instruments: Instruments::Classifier, instrument_threshold: 0.5 },
             cache: Cache { max_bytes: 10 << 30 },
         }
     }

@@ -38,6 +38,8 @@ fn an_error_names_file_line_and_key() {
         ("[limits]\nduration = 5\nuploads = 1\n", "c.toml: line 3: unknown key `limits.uploads`"),
         ("[socket]\nmode = \"0999\"\n", "c.toml: line 2: `socket.mode`"),
         ("[limits]\n\nchannels = \"two\"\n", "c.toml: line 3: `limits.channels`"),
+        ("[analysis]\ninstrument_threshold = 2\n", "c.toml: line 2: `analysis.instrument_threshold`"),
+        ("[analysis]\ninstruments = \"ear\"\n", "c.toml: line 2: `analysis.instruments`"),
         ("device = \"gpu\"\n", "c.toml: line 1: `device`"),
         ("[nothing]\nx = 1\n", "c.toml: line 1: unknown key `nothing`"),
         ("x = = 1\n", "c.toml: line 1:"),
