@@ -66,7 +66,8 @@ fn space(path: &Path) -> Check {
 
 async fn worker(parts: &Parts) -> Check {
     // while a job computes the worker plainly works, and asking it would wait for the job
-    let model = Model { id: BUILT_IN.into(), architecture: Architecture::Spectral, members: Vec::new() };
+    let (id, architecture) = (BUILT_IN.into(), Architecture::Spectral);
+    let model = Model { id, architecture, sources: Vec::new(), members: Vec::new() };
     let tried = tokio::time::timeout(Duration::from_secs(10), parts.separator.run(Try(model))).await;
     match tried {
         Err(_) => check("worker", Verdict::Ok, "computing", None),
