@@ -29,6 +29,7 @@ fmt: ## Format the code
 
 bench: setup ## Speed, memory and latency of the real programs, as a table
 	$(CARGO) build --release --workspace --bins
+	$(CARGO) build --release -p harmonix-htdemucs --example against_reference
 	target/release/harmonix-bench
 
 eval: setup ## Separation quality over a folder of songs: make eval DATA=folder
