@@ -10,7 +10,7 @@ JOBS ?= 10000
 PLOT ?= soak.png
 CARGO := cargo
 
-.PHONY: demo test lint fmt bench eval build setup man reference torture powercut diskfull soak
+.PHONY: demo test lint fmt bench eval build setup man deb reference torture powercut diskfull soak
 
 demo: setup ## Separate a song (SONG=path) through a daemon in a private folder; stems and a picture land in demo-out/
 	$(CARGO) build --release --workspace --bins
@@ -29,6 +29,7 @@ fmt: ## Format the code
 
 bench: setup ## Speed, memory and latency of the real programs, as a table
 	$(CARGO) build --release --workspace --bins
+	$(CARGO) build --release -p harmonix-htdemucs --example against_reference
 	target/release/harmonix-bench
 
 eval: setup ## Separation quality over a folder of songs: make eval DATA=folder
@@ -42,11 +43,13 @@ build: setup ## Release build of the three programs
 setup: ## Install what the machine lacks (as root, on Debian), or say what that is
 	tests/setup.sh
 
-man: build ## Man pages and shell completions in target/man and target/completions
-	mkdir -p target/man target/completions
-	target/release/harmonixctl man target/man
-	target/release/harmonixd --man target/man
-	for shell in bash zsh fish; do target/release/harmonixctl completions $$shell > target/completions/harmonixctl.$$shell; done
+man: build ## Man pages, shell completions and the example configuration in target/release/share
+	systemd/share.sh target/release
+
+deb: ## The Debian package, in target/debian
+	HARMONIX_PACKAGE=1 $(MAKE) man
+	mkdir -p target/debian
+	systemd/package.py target/release target/debian
 
 reference: setup ## The reference implementation in Python, for `make bench` (5 GB; HARMONIX_REFERENCE=~/.cache/harmonix/reference/bin/python)
 	test -x "$${XDG_CACHE_HOME:-$$HOME/.cache}/harmonix/reference/bin/python" || python3 -m venv "$${XDG_CACHE_HOME:-$$HOME/.cache}/harmonix/reference"

@@ -10,11 +10,17 @@ command -v ffmpeg >/dev/null || missing="$missing ffmpeg"
 command -v setpriv >/dev/null || missing="$missing util-linux"
 python3 -m pip --version >/dev/null 2>&1 || missing="$missing python3-pip"
 
-# for power cuts and jumps of the clock; tests that lack these say so and pass
+# for power cuts, jumps of the clock, message buses and a booted systemd; tests that lack these say so and pass
 if [ "$(id -u)" = 0 ]; then
     command -v mkfs.ext4 >/dev/null || missing="$missing e2fsprogs"
     command -v mount >/dev/null || missing="$missing mount"
     ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || missing="$missing libfaketime"
+    [ -x /lib/systemd/systemd ] || missing="$missing systemd"
+    command -v dbus-daemon >/dev/null || missing="$missing dbus"
+    [ -e /usr/lib/systemd/user/dbus.socket ] || missing="$missing dbus-user-session"
+    command -v gdbus >/dev/null || missing="$missing libglib2.0-bin"
+    /usr/bin/python3 -c "import dbus" 2>/dev/null || missing="$missing python3-dbus"
+    command -v pkcheck >/dev/null || missing="$missing polkitd"
 fi
 
 if [ -n "$missing" ]; then

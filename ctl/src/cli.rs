@@ -7,9 +7,9 @@ use harmonix_ipc::ErrorKind;
 
 use crate::{
     commands::{
-        activity, analyze, cache, cancel, completions, config, delete, doctor, estimate, export, jobs,
-        library, man, models, pause, prioritise, queue, rename, report, resume, separate, show, stats,
-        status, watch,
+        activity, again, analyze, cache, cancel, completions, config, delete, doctor, estimate, export, jobs,
+        library, listen, man, models, pause, prioritise, queue, rename, report, resume, separate, show,
+        stats, status, store, verify, watch, watches,
     },
     failure::Failure,
     out::Out,
@@ -45,6 +45,10 @@ Exit status:
 pub(crate) enum Verb {
     Separate(separate::Args),
     Analyze(analyze::Args),
+    Again(again::Args),
+    Verify(verify::Args),
+    Listen(listen::Args),
+    Watches(watches::Args),
     Jobs(jobs::Args),
     Show(show::Args),
     Status(status::Args),
@@ -64,6 +68,7 @@ pub(crate) enum Verb {
     Stats(stats::Args),
     Estimate(estimate::Args),
     Models(models::Args),
+    Store(store::Args),
     Doctor(doctor::Args),
     Config(config::Args),
     Completions(completions::Args),
@@ -97,6 +102,9 @@ pub fn command() -> clap::Command {
 pub fn verb(wire: &str) -> Option<&'static [&'static str]> {
     Some(match wire {
         "submit" => &["separate"],
+        "again" => &["again"],
+        "listen" => &["listen"],
+        "watches" => &["watches"],
         "fetch" => &["export"],
         "status" => &["status"],
         "doctor" => &["doctor"],
@@ -127,6 +135,10 @@ pub fn verb(wire: &str) -> Option<&'static [&'static str]> {
         "model_import" => &["models", "import"],
         "model_verify" => &["models", "verify"],
         "model_remove" => &["models", "remove"],
+        "store_export" => &["store", "export"],
+        "store_import" => &["store", "import"],
+        "store_check" => &["store", "check"],
+        "store_backup" => &["store", "backup"],
         "config_show" => &["config", "show"],
         "config_check" => &["config", "check"],
         _ => return None,

@@ -6,14 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use harmonix_ipc::{Client, ErrorKind, Fetch, Job, JobState, client::ClientError};
-
-use crate::{
-    context::Context,
-    failure::Failure,
+use harmonix_ipc::{
+    Client, ErrorKind, Fetch, Job, JobState,
+    client::ClientError,
     names::{Base, PART},
-    ours::Ours,
 };
+
+use crate::{context::Context, failure::Failure, ours::Ours};
 
 /// The manifest's name among a job's outputs.
 const MANIFEST: &str = "manifest";

@@ -10,7 +10,6 @@ mod failure;
 mod follow;
 mod handover;
 mod interrupt;
-mod names;
 mod ours;
 mod out;
 mod progress;

@@ -5,10 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// True for characters that would move a terminal's cursor, change its colours, or reorder what stands beside them.
-pub(crate) fn is_unprintable(char: char) -> bool {
-    char.is_control() || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
+use harmonix_ipc::names::is_unprintable;
 
 /// The text on one line, fit for a terminal: names come from elsewhere.
 pub(crate) fn clean(text: &str) -> String {

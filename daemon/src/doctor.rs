@@ -10,13 +10,14 @@ use crate::{
     config::Config,
     job::{BUILT_IN, model_of},
     serve::on_path,
+    transport::dbus::Bus,
 };
 
 /// Less free space than this is worth a warning.
 const SPACE: u64 = 5 << 30;
 
 /// Looks at everything.
-pub(crate) async fn examine(config: &Config, parts: &Parts) -> Report {
+pub(crate) async fn examine(config: &Config, parts: &Parts, bus: &Bus) -> Report {
     let mut checks = vec![
         folder("state_dir", &config.state_dir),
         folder("cache_dir", &config.cache_dir),
@@ -24,6 +25,7 @@ pub(crate) async fn examine(config: &Config, parts: &Parts) -> Report {
         space(&config.state_dir),
         worker(parts).await,
         ffmpeg(&config.ingest.ffmpeg).await,
+        bus.check(config.dbus.bus),
     ];
     checks.extend(Quality::ALL.map(|quality| preset(parts, quality)));
     Report { checks }
@@ -66,7 +68,8 @@ fn space(path: &Path) -> Check {
 
 async fn worker(parts: &Parts) -> Check {
     // while a job computes the worker plainly works, and asking it would wait for the job
-    let model = Model { id: BUILT_IN.into(), architecture: Architecture::Spectral, members: Vec::new() };
+    let (id, architecture) = (BUILT_IN.into(), Architecture::Spectral);
+    let model = Model { id, architecture, sources: Vec::new(), members: Vec::new() };
     let tried = tokio::time::timeout(Duration::from_secs(10), parts.separator.run(Try(model))).await;
     match tried {
         Err(_) => check("worker", Verdict::Ok, "computing", None),

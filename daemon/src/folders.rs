@@ -14,23 +14,43 @@ pub const ANALYSIS: &str = "analysis.json";
 #[derive(Debug, Clone)]
 pub struct Folders {
     jobs: PathBuf,
+    strays: PathBuf,
 }
 
 /// The folder of one job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobFolder(PathBuf);
 
+/// What stays of a job that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// Its outputs and the manifest.
+    pub outputs: bool,
+    /// The input as it was sent.
+    pub source: bool,
+}
+
 impl Folders {
     /// The jobs under a state directory; creates what is missing.
     pub fn open(state: &Path) -> io::Result<Self> {
         let jobs = state.join("jobs");
         fs::create_dir_all(&jobs)?;
-        Ok(Self { jobs })
+        Ok(Self { jobs, strays: state.join("strays") })
     }
 
     /// The folder of a job.
     pub fn job(&self, id: &JobId) -> JobFolder {
         JobFolder(self.jobs.join(&id.0))
+    }
+
+    /// Where folders are put that no record speaks of, and that may be worth something.
+    pub fn strays(&self) -> PathBuf {
+        self.strays.clone()
+    }
+
+    /// The folder of a job among those.
+    pub fn stray(&self, id: &JobId) -> JobFolder {
+        JobFolder(self.strays.join(&id.0))
     }
 
     /// Ids of all folders that are there.
@@ -100,10 +120,17 @@ impl JobFolder {
         }
     }
 
-    /// Removes everything but the outputs.
-    pub fn keep_outputs(&self) -> io::Result<()> {
-        for file in [self.source(), self.incoming()] {
-            ignore_missing(fs::remove_file(file))?;
+    /// The job has ended: removes everything but what `kept` names.
+    pub fn reduce(&self, kept: Kept) -> io::Result<()> {
+        if !kept.outputs && (!kept.source || !self.source().exists()) {
+            return self.remove();
+        }
+        ignore_missing(fs::remove_file(self.incoming()))?;
+        if !kept.source {
+            ignore_missing(fs::remove_file(self.source()))?;
+        }
+        if !kept.outputs {
+            ignore_missing(fs::remove_dir_all(self.out()))?;
         }
         self.forget_unfinished()?;
         ignore_missing(fs::remove_dir_all(self.work()))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use harmonix_engine::{Layout, ModelInfo, protocol::Precision};
 use harmonix_ipc::{JobId, JobOptions, Probe, StemFile};
 use serde::Serialize;
 
@@ -20,7 +21,7 @@ pub struct Manifest<'a> {
     settings: &'a JobOptions,
     /// The model that the preset names, when another one computed.
     instead_of: Option<&'a str>,
-    engine: &'a Separated,
+    engine: Engine<'a>,
     /// Output → the model's stems that it is the sum of.
     outputs: BTreeMap<&'a str, Vec<&'a str>>,
     unavailable: &'a [String],
@@ -34,6 +35,25 @@ pub struct Manifest<'a> {
     warnings: &'a [String],
 }
 
+/// How the stems came to be. Where a job was interrupted is told by its events: it changes no result.
+#[derive(Debug, Serialize)]
+struct Engine<'a> {
+    model: &'a ModelInfo,
+    device: &'a str,
+    layout: Layout,
+    summary: Summary,
+    precision: Precision,
+    batch: usize,
+    sha256: &'a [String],
+}
+
+#[derive(Debug, Serialize)]
+struct Summary {
+    frames: u64,
+    segments: usize,
+    passes: usize,
+}
+
 #[derive(Debug, Serialize)]
 struct Input<'a> {
     name: &'a str,
@@ -44,6 +64,21 @@ struct Input<'a> {
     preview: Option<f64>,
     converted: bool,
     downmixed_from: Option<u16>,
+}
+
+impl<'a> Engine<'a> {
+    fn new(separated: &'a Separated) -> Self {
+        let harmonix_engine::Summary { frames, segments, passes, .. } = separated.summary;
+        Self {
+            model: &separated.model,
+            device: &separated.device,
+            layout: separated.layout,
+            summary: Summary { frames, segments, passes },
+            precision: separated.precision,
+            batch: separated.batch,
+            sha256: &separated.sha256,
+        }
+    }
 }
 
 impl<'a> Manifest<'a> {
@@ -73,7 +108,7 @@ impl<'a> Manifest<'a> {
             },
             settings: &export.options,
             instead_of: resolved.instead_of.as_deref(),
-            engine: separated,
+            engine: Engine::new(separated),
             outputs: outputs.iter().map(|output| (output.name.as_str(), parts(output))).collect(),
             unavailable: &resolved.unavailable,
             raw,

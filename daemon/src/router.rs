@@ -3,9 +3,9 @@
 use std::{path::PathBuf, rc::Rc, time::Instant};
 
 use harmonix_ipc::{
-    Access, ActivityLog, CacheUsage, ConfigText, DaemonStatus, Done, Error, ErrorKind, Event, FileHead,
-    Greeting, Hello, JobOptions, ModelReport, PROTOCOL, Prioritise, PurgeTrack, Rename, Reply, Request,
-    Result, Submit,
+    Access, ActivityLog, Again, CacheUsage, CheckStore, ConfigText, DaemonStatus, Done, Error, ErrorKind,
+    Event, ExcerptHead, FileHead, Greeting, Hello, Job, JobOptions, ModelReport, PROTOCOL, Prioritise,
+    PurgeTrack, Rename, Reply, Request, Result, StoreBackup, Submit,
 };
 use tokio::sync::mpsc;
 
@@ -14,17 +14,22 @@ use crate::{
         Slot, compute,
         health::{AskHealth, HealthActor},
         jobs::{
-            Accept, CancelJob, CountActive, DeleteJob, Figures, Foresee, Get, HoldQueue, IsHeld, JobsActor,
-            List, Locate, Parts, PauseJob, PrioritiseJob, RenameJob, Report, Reserve, ResumeJob, Subscribe,
+            Accept, AskOrigin, CancelJob, CountActive, DeleteJob, Figures, Foresee, Get, HoldQueue, IsHeld,
+            JobsActor, List, Locate, Origin, Parts, PauseJob, PrioritiseJob, RenameJob, Report, Reserve,
+            ResumeJob, Subscribe,
         },
         library::{Browse, Count, Edit, Forget, Look, Recall},
         separator::AskWorker,
+        watch::{AskWatches, WatchActor},
     },
     caller::Caller,
-    config::{self, Config},
+    config::{self, Config, Live},
     doctor,
     job::{BUILT_IN, resolve},
-    upload::{Incoming, Upload},
+    listen::{self, Excerpt},
+    transport::dbus::Bus,
+    upkeep,
+    upload::{Incoming, Upload, not_kept},
 };
 
 /// What a command comes to.
@@ -35,6 +40,12 @@ pub enum Outcome {
     Upload(Incoming),
     /// A reply, then the bytes of that file.
     Download(FileHead, PathBuf),
+    /// The same of a file that is open already.
+    File(FileHead, std::fs::File),
+    /// A reply, then the bytes of an output as they become final.
+    Excerpt(Box<Excerpt>),
+    /// A reply, then the bytes of that file.
+    Whole(ExcerptHead, FileHead, PathBuf),
     /// Events until one side closes.
     Stream(mpsc::Receiver<Event>),
     /// Lines of progress and the reply. Dropping it ends the work.
@@ -44,12 +55,18 @@ pub enum Outcome {
 /// Everything that commands work with.
 #[derive(Clone)]
 pub struct Router {
-    /// The configuration in force.
+    /// The configuration as it was when the connection, or the call, began.
     pub config: Rc<Config>,
+    /// The configuration in force.
+    pub live: Live,
+    /// The place on the message bus.
+    pub bus: Bus,
     /// The queue.
     pub jobs: Slot<JobsActor>,
     /// What the queue works with.
     pub parts: Parts,
+    /// Watched folders.
+    pub watch: Slot<WatchActor>,
     /// How the actors are.
     pub health: Slot<HealthActor>,
     /// When the daemon started.
@@ -62,6 +79,12 @@ pub fn greeting() -> Greeting {
 }
 
 impl Router {
+    /// The same with the configuration that is in force now.
+    #[must_use]
+    pub fn now(&self) -> Self {
+        Self { config: self.live.get(), ..self.clone() }
+    }
+
     /// Carries a command out for a caller. Access levels of the table are kept here; jobs keep their owners'.
     pub async fn route(&self, caller: Caller, request: Request) -> Result<Outcome> {
         if request.info().access == Access::Admin {
@@ -77,9 +100,10 @@ impl Router {
                 .hint("install client and daemon of the same release"));
             }
             Request::Status(_) => Reply::Status(self.status().await?),
-            Request::Doctor(_) => Reply::Doctor(doctor::examine(&self.config, &self.parts).await),
+            Request::Doctor(_) => Reply::Doctor(doctor::examine(&self.config, &self.parts, &self.bus).await),
             Request::Submit(submit) => return self.submit(caller, submit).await.map(Outcome::Upload),
             Request::ListJobs(list) => Reply::Jobs(self.jobs.call(List(caller, list)).await?),
+            Request::Again(again) => Reply::Job(self.again(caller, again).await?),
             Request::Show(show) => Reply::Job(self.jobs.call(Get(caller, show.job)).await??),
             Request::Watch(watch) => {
                 return Ok(Outcome::Stream(self.jobs.call(Subscribe(caller, watch.job)).await??));
@@ -128,6 +152,8 @@ impl Router {
                 let (head, path) = self.jobs.call(Locate(caller, fetch.job, fetch.output)).await??;
                 return Ok(Outcome::Download(head, path));
             }
+            Request::Listen(listen) => return listen::listen(self.jobs.clone(), caller, listen).await,
+            Request::Watches(_) => Reply::Watches(self.watch.call(AskWatches(caller)).await?),
             Request::Models(_) => Reply::Models(self.parts.models.list()),
             Request::ShowModel(show) => Reply::Model(self.parts.models.details(&show.model)?),
             Request::ModelPull(pull) => {
@@ -146,6 +172,20 @@ impl Router {
             }
             Request::ShowCache(_) => Reply::Cache(self.cache(None).await?),
             Request::ClearCache(_) => Reply::Cache(self.cache(Some(0)).await?),
+            Request::ExportStore(_) => {
+                let (file, bytes) = self.parts.backups.export(&self.parts.library).await?;
+                return Ok(Outcome::File(FileHead { name: "store.jsonl".into(), bytes }, file));
+            }
+            Request::ImportStore(import) => {
+                let limit = self.config.limits.upload_bytes;
+                let import = upkeep::Import::begin(self.jobs.clone(), self.parts.clone(), import, limit);
+                return Ok(Outcome::Upload(Incoming::Store(import.await?)));
+            }
+            Request::CheckStore(CheckStore { deep }) => {
+                let Parts { library, folders, .. } = &self.parts;
+                Reply::StoreReport(upkeep::check(library, folders, deep).await?)
+            }
+            Request::BackUpStore(_) => Reply::StoreBackup(self.back_up().await?),
             Request::ConfigShow(_) => {
                 let text = toml::to_string(&*self.config)
                     .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
@@ -169,7 +209,7 @@ impl Router {
         }
         let reserved = self.jobs.call(Reserve(caller, options)).await??;
         let folder = self.parts.folders.job(&reserved.id);
-        let accept = Accept { reserved, caller, name, source: String::new() };
+        let accept = Accept { reserved, caller, name, source: String::new(), with: Vec::new() };
         Upload::begin(self.jobs.clone(), folder, accept, limit).await.map(Incoming::Song)
     }
 
@@ -188,6 +228,22 @@ impl Router {
         library.call(Forget(caller, track)).await?
     }
 
+    /// A job of the same song, for the same user.
+    async fn again(&self, caller: Caller, Again { job, options }: Again) -> Result<Job> {
+        let Origin { owner, name, options: before, source, path } =
+            self.jobs.call(AskOrigin(caller, job)).await??;
+        if !path.exists() {
+            return Err(not_kept());
+        }
+        let caller = Caller { uid: owner, admin: false };
+        let reserved = self.jobs.call(Reserve(caller, options.unwrap_or(before))).await??;
+        let folder = self.parts.folders.job(&reserved.id);
+        let accept = Accept { reserved, caller, name, source: String::new(), with: Vec::new() };
+        let upload =
+            Upload::begin(self.jobs.clone(), folder, accept, self.config.limits.upload_bytes).await?;
+        upload.link(path, source).await
+    }
+
     async fn verify(&self, model: Option<String>) -> Result<ModelReport> {
         let models = &self.parts.models;
         let ids: Vec<_> = match model {
@@ -200,6 +256,14 @@ impl Router {
             files.extend(compute(move || hold.verify()).await?);
         }
         Ok(ModelReport { files })
+    }
+
+    async fn back_up(&self) -> Result<StoreBackup> {
+        let written = self.parts.backups.back_up(&self.parts.library).await?;
+        written.ok_or_else(|| {
+            Error::new(ErrorKind::Conflict, "no backup was written: the store is empty, or none are kept")
+                .hint("store.backups says how many are kept; `harmonixctl store export` writes a file anyway")
+        })
     }
 
     /// What is kept, once no more than that is.

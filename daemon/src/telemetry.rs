@@ -1,16 +1,36 @@
 //! Where log lines go. Fields, not sentences; nothing private at `info`: no path, no file name, no token.
 
-use std::{env, io, os::unix::fs::MetadataExt};
+use std::{env, io, os::unix::fs::MetadataExt, sync::OnceLock};
 
 use harmonix_ipc::{Error, ErrorKind, Result};
-use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_journald::{Priority, PriorityMappings};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
+};
 
 use crate::config::{Config, LogFormat};
 
+/// The filter that is in force, to be replaced.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
+fn filter(config: &Config) -> Result<EnvFilter> {
+    EnvFilter::try_new(format!("{},sled=warn,pagecache=warn,zbus=warn", config.log))
+        .map_err(|error| Error::new(ErrorKind::Config, format!("`log`: {error}")))
+}
+
+/// Goes by the `log` of a new configuration from now on.
+pub(crate) fn reload(config: &Config) -> Result<()> {
+    let filter = filter(config)?;
+    FILTER
+        .get()
+        .map_or(Ok(()), |handle| handle.reload(filter))
+        .map_err(|error| Error::new(ErrorKind::Internal, "the log's filter cannot be replaced").cause(error))
+}
+
 /// Starts logging. A second call in one process (a daemon inside a test) leaves the first in force.
 pub(crate) fn start(config: &Config) -> Result<()> {
-    let filter = EnvFilter::try_new(format!("{},sled=warn,pagecache=warn", config.log))
-        .map_err(|error| Error::new(ErrorKind::Config, format!("`log`: {error}")))?;
+    let (filter, handle) = reload::Layer::new(filter(config)?);
+    let _ = FILTER.set(handle);
     let text = || fmt::layer().with_writer(io::stderr).with_target(false);
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match config.log_format {
         LogFormat::Journal => journal()?,
@@ -29,7 +49,14 @@ pub(crate) fn start(config: &Config) -> Result<()> {
 fn journal() -> Result<Box<dyn Layer<Registry> + Send + Sync>> {
     let layer = tracing_journald::layer()
         .map_err(|error| Error::io(ErrorKind::Unavailable, "cannot reach the journal", &error))?;
-    Ok(layer.with_field_prefix(None).boxed())
+    // its own mapping makes a notice of info
+    let priorities = PriorityMappings {
+        info: Priority::Informational,
+        debug: Priority::Debug,
+        trace: Priority::Debug,
+        ..PriorityMappings::new()
+    };
+    Ok(layer.with_field_prefix(None).with_priority_mappings(priorities).boxed())
 }
 
 /// True when standard error is the journal's stream: `JOURNAL_STREAM` holds its device and inode.

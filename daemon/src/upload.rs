@@ -1,9 +1,10 @@
-//! An input on its way in: from the transport's bytes to an accepted job. Dropped before that, nothing is left of it.
+//! An input on its way in: from the transport's bytes, or from an earlier job's, to an accepted job. Dropped before that,
+//! nothing is left of it.
 
-use std::io;
+use std::{fs, io, path::PathBuf};
 
 use harmonix_engine::durable;
-use harmonix_ipc::{Error, ErrorKind, Job, Reply, Result};
+use harmonix_ipc::{Error, ErrorKind, Job, JobId, Reply, Result};
 use tokio::{fs::File, io::AsyncWriteExt};
 
 use crate::{
@@ -13,15 +14,18 @@ use crate::{
     },
     folders::JobFolder,
     models::Import,
+    store::Write,
+    upkeep,
 };
 
 /// Bytes that a client sends, whatever they are.
-#[expect(clippy::large_enum_variant, reason = "it lives for one request")]
 pub enum Incoming {
     /// A song.
     Song(Upload),
     /// A file of a model.
     Weights(Import),
+    /// An export of a store.
+    Store(upkeep::Import),
 }
 
 impl Incoming {
@@ -30,6 +34,7 @@ impl Incoming {
         match self {
             Self::Song(upload) => upload.limit(),
             Self::Weights(import) => import.limit(),
+            Self::Store(import) => import.limit(),
         }
     }
 
@@ -38,6 +43,7 @@ impl Incoming {
         match self {
             Self::Song(upload) => upload.write(data).await,
             Self::Weights(import) => import.write(data).await,
+            Self::Store(import) => import.write(data).await,
         }
     }
 
@@ -46,6 +52,7 @@ impl Incoming {
         match self {
             Self::Song(upload) => upload.finish().await.map(Reply::Job),
             Self::Weights(import) => import.finish().await.map(Reply::Model),
+            Self::Store(import) => import.finish().await.map(Reply::StoreImported),
         }
     }
 }
@@ -78,8 +85,8 @@ impl Upload {
         let place = folder.clone();
         let opened = compute(move || {
             let open = || {
-                std::fs::create_dir(place.path())?;
-                std::fs::File::create_new(place.incoming())
+                fs::create_dir(place.path())?;
+                fs::File::create_new(place.incoming())
             };
             open().map_err(|error| storage(&error))
         });
@@ -119,8 +126,46 @@ impl Upload {
         self.file.write_all(data).await.map_err(|error| storage(&error))
     }
 
+    /// Takes the input of an earlier job in the place of bytes, as it is and without a copy. `source` is the digest of its
+    /// bytes, if it is known.
+    pub(crate) async fn link(mut self, from: PathBuf, source: Option<String>) -> Result<Job> {
+        let to = self.folder.clone();
+        let digest = compute(move || {
+            let link = || -> io::Result<String> {
+                fs::remove_file(to.incoming())?;
+                fs::hard_link(&from, to.source())?;
+                durable::sync_dir(to.path())?;
+                to.path().parent().map_or(Ok(()), durable::sync_dir)?;
+                match source {
+                    Some(source) => Ok(source),
+                    None => {
+                        let mut digest = blake3::Hasher::new();
+                        io::copy(&mut fs::File::open(to.source())?, &mut digest)?;
+                        Ok(digest.finalize().to_hex().to_string())
+                    }
+                }
+            };
+            link().map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => not_kept(),
+                _ => storage(&error),
+            })
+        });
+        let digest = digest.await?;
+        self.accepted(digest).await
+    }
+
+    /// BLAKE3 of the bytes so far, in hexadecimal.
+    pub(crate) fn digest(&self) -> String {
+        self.digest.finalize().to_hex().to_string()
+    }
+
     /// All bytes are there: makes them durable, then the job.
-    pub async fn finish(mut self) -> Result<Job> {
+    pub async fn finish(self) -> Result<Job> {
+        self.finish_with(|_| Vec::new()).await
+    }
+
+    /// The same; what `with` makes of the job's id becomes durable together with the job, or not at all.
+    pub(crate) async fn finish_with(mut self, with: impl FnOnce(&JobId) -> Vec<Write>) -> Result<Job> {
         if self.bytes == 0 {
             return Err(Error::new(ErrorKind::AudioLoad, "the input is empty"));
         }
@@ -135,9 +180,17 @@ impl Upload {
             publish().map_err(|error| storage(&error))
         })
         .await?;
+        let digest = self.digest();
+        if let Some(accept) = &mut self.accept {
+            accept.with = with(&accept.reserved.id);
+        }
+        self.accepted(digest).await
+    }
+
+    async fn accepted(&mut self, source: String) -> Result<Job> {
         let mut accept =
             self.accept.take().ok_or_else(|| Error::new(ErrorKind::Internal, "accepted twice"))?;
-        accept.source = self.digest.finalize().to_hex().to_string();
+        accept.source = source;
         let accepted = self.jobs.call(accept).await.and_then(|accepted| accepted);
         if accepted.is_err() {
             let _ = self.folder.remove();
@@ -155,6 +208,12 @@ impl Drop for Upload {
             }
         }
     }
+}
+
+/// The refusal to run a job once more whose input is gone.
+pub(crate) fn not_kept() -> Error {
+    Error::new(ErrorKind::Conflict, "the input of the job was not kept")
+        .hint("send the song again: `harmonixctl separate`")
 }
 
 fn storage(error: &io::Error) -> Error {

@@ -9,8 +9,9 @@ use std::{
 };
 
 use crate::{
-    Command, Error, ErrorKind, Event, Fetch, FileHead, Greeting, Job, ModelDetails, ModelImport, ModelPull,
-    PROTOCOL, Pulling, Reply, Request, Submit, Watch, frame,
+    Command, Error, ErrorKind, Event, ExcerptHead, ExportStore, Fetch, FileHead, Greeting, ImportStore, Job,
+    Listen, ModelDetails, ModelImport, ModelPull, PROTOCOL, Pulling, Reply, Request, StoreImported, Submit,
+    Watch, frame,
 };
 
 /// Why a call did not give its reply: the border between this side's failure and the daemon's refusal.
@@ -128,6 +129,11 @@ impl Client {
         self.upload(import, input)
     }
 
+    /// Fills the daemon's store with what `input` gives.
+    pub fn import_store(&mut self, import: ImportStore, input: &mut impl Read) -> Called<StoreImported> {
+        self.upload(import, input)
+    }
+
     /// Downloads a model. `progress` hears how far it is; once it says `false` the daemon is asked no more, and the
     /// connection is of no further use.
     pub fn pull(
@@ -178,14 +184,35 @@ impl Client {
 
     /// Fetches a file of a job into `output`.
     pub fn fetch(&mut self, fetch: Fetch, output: &mut impl Write) -> Called<FileHead> {
-        let head = self.call(fetch)?;
+        self.download(fetch, output)
+    }
+
+    /// Fetches every record of the daemon's store into `output`.
+    pub fn export_store(&mut self, export: ExportStore, output: &mut impl Write) -> Called<FileHead> {
+        self.download(export, output)
+    }
+
+    fn download<C: Command<Reply = FileHead>>(
+        &mut self,
+        command: C,
+        output: &mut impl Write,
+    ) -> Called<FileHead> {
+        let head = self.call(command)?;
+        self.copy(Some(head.bytes), output)?;
+        Ok(head)
+    }
+
+    /// Copies frames to their end; `expected` bytes have to come, if that is known.
+    fn copy(&mut self, expected: Option<u64>, output: &mut impl Write) -> Called<()> {
         let mut output = Tracked { inner: output, failed: false };
         match frame::copy_frames(&mut self.stream, &mut output) {
-            Ok(Some(bytes)) if bytes == head.bytes => Ok(head),
-            Ok(Some(bytes)) => Err(ClientError::Broken(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                format!("{bytes} of {} bytes came", head.bytes),
-            ))),
+            Ok(Some(bytes)) => match expected.filter(|expected| *expected != bytes) {
+                None => Ok(()),
+                Some(expected) => Err(ClientError::Broken(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    format!("{bytes} of {expected} bytes came"),
+                ))),
+            },
             Ok(None) => match self.read_reply()? {
                 Reply::Error(error) => Err(ClientError::Refused(error)),
                 other => Err(unexpected(&other)),
@@ -193,6 +220,19 @@ impl Client {
             Err(error) if output.failed => Err(ClientError::Local(error)),
             Err(error) => Err(ClientError::Broken(error)),
         }
+    }
+
+    /// Copies an output into `output` as far as it is final; with `follow` as it becomes so. `begin` hears first what comes.
+    pub fn listen(
+        &mut self,
+        listen: Listen,
+        output: &mut impl Write,
+        begin: impl FnOnce(&ExcerptHead),
+    ) -> Called<ExcerptHead> {
+        let head = self.call(listen)?;
+        begin(&head);
+        self.copy(head.bytes, output)?;
+        Ok(head)
     }
 
     /// Turns the connection into a stream of events, the first of which is the snapshot.

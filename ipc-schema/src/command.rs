@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Job, JobId, JobOptions, JobState, Priority, TrackId, library::*, model::*, status::*};
+use crate::{
+    Error, Job, JobId, JobOptions, JobState, Priority, TrackId, library::*, model::*, status::*, store::*,
+    watch::*,
+};
 
 /// Who may send a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +54,8 @@ pub struct CommandInfo {
     pub access: Access,
     /// How the conversation goes on.
     pub flow: Flow,
+    /// What it does, for people.
+    pub doc: &'static str,
 }
 
 macro_rules! commands {
@@ -81,7 +86,9 @@ macro_rules! commands {
 
             impl Command for $command {
                 type Reply = $type;
-                const INFO: CommandInfo = CommandInfo { name: $name, access: Access::$access, flow: Flow::$flow };
+                const INFO: CommandInfo = CommandInfo {
+                    name: $name, access: Access::$access, flow: Flow::$flow, doc: concat!($($doc),+),
+                };
                 fn reply(reply: Reply) -> Option<$type> {
                     match reply { Reply::$reply(reply) => Some(reply), _ => None }
                 }
@@ -99,6 +106,8 @@ commands! {
     "doctor" Doctor Anyone Call => Doctor(Report);
     /// Submits a song: the client sends its bytes. The job is durable once the reply is there.
     "submit" Submit Anyone Upload => Job(Job);
+    /// Submits the song of an earlier job once more, for the user whose job that was.
+    "again" Again Owner Call => Job(Job);
     /// Lists jobs in order of submission.
     "jobs" ListJobs Anyone Call => Jobs(JobList);
     /// One job.
@@ -139,6 +148,11 @@ commands! {
     "activity" ListActivity Anyone Call => Activity(ActivityLog);
     /// Jobs, songs, bytes, and what was learned about speed.
     "stats" ShowStats Anyone Call => Stats(Stats);
+    /// Sends what is final of an output while its job runs: a WAV of 32-bit floats at the model's rate, as the model made
+    /// it. Of a completed job the output itself.
+    "listen" Listen Owner Download => Excerpt(ExcerptHead);
+    /// The watched folders that the caller's jobs come from, and how each is.
+    "watches" Watches Anyone Call => Watches(WatchList);
     /// The models of the catalogue, and which of them are installed.
     "models" Models Anyone Call => Models(ModelList);
     /// One model with its licence and its files.
@@ -155,6 +169,14 @@ commands! {
     "cache" ShowCache Anyone Call => Cache(CacheUsage);
     /// Forgets all of that; no job loses anything.
     "cache_clear" ClearCache Admin Call => Cache(CacheUsage);
+    /// Sends every record of the store as JSON lines.
+    "store_export" ExportStore Admin Download => File(FileHead);
+    /// Fills the store with what `store_export` sent: the client sends its bytes. All or nothing.
+    "store_import" ImportStore Admin Upload => StoreImported(StoreImported);
+    /// Reads every record, and looks at the files that the records speak of.
+    "store_check" CheckStore Admin Call => StoreReport(StoreReport);
+    /// Writes a backup beside the store, as the daemon does once a day.
+    "store_backup" BackUpStore Admin Call => StoreBackup(StoreBackup);
     /// The configuration that is in force, as TOML.
     "config_show" ConfigShow Admin Call => Config(ConfigText);
     /// Checks a configuration file's text without using it.
@@ -164,7 +186,6 @@ commands! {
 /// A reply line, tagged by `reply`. A reader ignores fields that it does not know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "a reply lives for one line")]
 pub enum Reply {
     /// The greeting, and the reply to `hello`.
     Hello(Greeting),
@@ -192,6 +213,10 @@ pub enum Reply {
     Stats(Stats),
     /// Frames of a file follow.
     File(FileHead),
+    /// See [`Watches`].
+    Watches(WatchList),
+    /// Frames of an output follow.
+    Excerpt(ExcerptHead),
     /// See [`Models`].
     Models(ModelList),
     /// One model.
@@ -202,6 +227,12 @@ pub enum Reply {
     Verified(ModelReport),
     /// What is kept.
     Cache(CacheUsage),
+    /// See [`ImportStore`].
+    StoreImported(StoreImported),
+    /// See [`CheckStore`].
+    StoreReport(StoreReport),
+    /// See [`BackUpStore`].
+    StoreBackup(StoreBackup),
     /// See [`ConfigShow`].
     Config(ConfigText),
     /// Done; nothing else to say.
@@ -239,6 +270,15 @@ requests! {
         /// What is to be done.
         #[serde(default)]
         options: JobOptions,
+    }
+    /// `{"command":"again","job":"1k3v9c0q2x7e"}` or
+    /// `{"command":"again","job":"1k3v9c0q2x7e","options":{"quality":"studio"}}`
+    Again {
+        /// Id of the earlier job. Refused with `conflict` if its input was not kept.
+        job: JobId,
+        /// What is to be done; the same as before when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        options: Option<JobOptions>,
     }
     /// `{"command":"jobs","states":["queued"],"limit":50,"page":2,"text":"beyond the sea"}`
     ListJobs {
@@ -386,6 +426,21 @@ requests! {
     }
     /// `{"command":"stats"}`
     ShowStats {}
+    /// `{"command":"listen","job":"1k3v9c0q2x7e","stem":"vocals","from":7.5}`
+    Listen {
+        /// Its id. Refused with `conflict` before its separation has come to a checkpoint, and if it makes no stems.
+        job: JobId,
+        /// Name of an output.
+        stem: String,
+        /// Begins at this second; at 0 when absent. Where the last excerpt ended there the next one goes on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<f64>,
+        /// Goes on as the job does, until its stems are complete. The size is not known then.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        follow: bool,
+    }
+    /// `{"command":"watches"}`
+    Watches {}
     /// `{"command":"models"}`
     Models {}
     /// `{"command":"model","model":"htdemucs_ft"}`
@@ -430,6 +485,25 @@ requests! {
     ShowCache {}
     /// `{"command":"cache_clear"}`
     ClearCache {}
+    /// `{"command":"store_export"}`
+    ExportStore {}
+    /// `{"command":"store_import","replace":true}`
+    ImportStore {
+        /// Bytes that will come, if known: what is too large is refused before it is sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        size: Option<u64>,
+        /// What the store holds goes; else a store that holds anything refuses.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        replace: bool,
+    }
+    /// `{"command":"store_check","deep":true}`
+    CheckStore {
+        /// Hash the outputs of jobs instead of looking at their sizes.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        deep: bool,
+    }
+    /// `{"command":"store_backup"}`
+    BackUpStore {}
     /// `{"command":"config_show"}`
     ConfigShow {}
     /// `{"command":"config_check","text":"device = \"cpu\"\n"}`

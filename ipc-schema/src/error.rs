@@ -95,6 +95,13 @@ impl ErrorKind {
     }
 }
 
+impl ErrorKind {
+    /// The name of the error on D-Bus, e.g. `org.harmonix1.Error.AudioLoad`.
+    pub fn dbus_name(self) -> String {
+        format!("org.harmonix1.Error.{self:?}")
+    }
+}
+
 impl fmt::Display for ErrorKind {
     /// The name on the wire, e.g. `audio_load`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -34,7 +34,7 @@
 //! Bytes of files travel as frames: a length as four bytes, big-endian, then so many bytes, at most
 //! [`frame::FRAME_LIMIT`]. Length 0 ends the stream; length `0xFFFFFFFF` says that the sender gave up.
 //!
-//! *Up* ([`Submit`]): request, `ready` from the daemon, frames from the client, the reply. Refusals that need no
+//! *Up* ([`Submit`], [`ModelImport`], [`ImportStore`]): request, `ready` from the daemon, frames from the client, the reply. Refusals that need no
 //! bytes come in the place of `ready`. When the daemon refuses in the middle (a limit is reached) it sends the error line and
 //! closes the connection. After a frame that says that the client gave up, the daemon replies with an error and the
 //! connection goes on.
@@ -48,8 +48,10 @@
 //!
 //! Once the job is in a reply it is durable: it survives a crash and a power cut.
 //!
-//! *Down* ([`Fetch`]): request, `file` from the daemon, frames from the daemon. When they end with "gave up", an
+//! *Down* ([`Fetch`], [`ExportStore`]): request, `file` from the daemon, frames from the daemon. When they end with "gave up", an
 //! error line follows.
+//!
+//! [`Listen`] is answered with `excerpt` in the place of `file`; where that names no size, the stream's end is the end.
 //!
 //! *Progress* ([`ModelPull`]): request, any number of `pulling` lines, the reply. Closing the connection before that
 //! ends the work.
@@ -73,9 +75,12 @@ pub mod frame;
 mod job;
 mod library;
 mod model;
+pub mod names;
 mod probe;
 mod result;
 mod status;
+mod store;
+mod watch;
 
 pub use client::Client;
 pub use command::*;
@@ -90,6 +95,8 @@ pub use model::*;
 pub use probe::Probe;
 pub use result::{Exported, StemFile};
 pub use status::*;
+pub use store::*;
+pub use watch::*;
 
 /// The version of the protocol.
 pub const PROTOCOL: u32 = 1;

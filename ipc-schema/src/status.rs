@@ -142,6 +142,27 @@ pub struct FileHead {
     pub bytes: u64,
 }
 
+/// Says which part of an output the following frames are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExcerptHead {
+    /// A name for it.
+    pub name: String,
+    /// Its size; absent when it goes on as the job does.
+    pub bytes: Option<u64>,
+    /// First second.
+    pub from: f64,
+    /// Second before which everything is final now: the end, unless it goes on.
+    pub to: f64,
+    /// Seconds of the whole output.
+    pub duration: f64,
+    /// Frames per second of the excerpt.
+    pub sample_rate: u32,
+    /// Samples per frame of the excerpt.
+    pub channels: u16,
+    /// The output itself, whole and verified, and not what the model has made so far.
+    pub complete: bool,
+}
+
 /// Reply to `config_show`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigText {

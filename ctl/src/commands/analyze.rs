@@ -22,7 +22,7 @@ use crate::{context::Context, failure::Failure, follow::follow, several::Several
 /// Songs that are under way at once.
 const AT_ONCE: usize = 4;
 
-/// Tell tempo, key, chords, sections and loudness of songs
+/// Tell tempo, key, chords, sections, instruments and loudness of songs
 ///
 /// Streams each song to the daemon, which analyses it and makes no stems. With --json all of it: beats, downbeats,
 /// chords and sections with their times in seconds. What cannot be told, such as the tempo of silence, is null.
@@ -128,7 +128,8 @@ fn one(ctx: &Context, args: &Args, input: &Input) -> Result<Job, Failure> {
     if job.state == JobState::Completed { Ok(job) } else { Err(Failure::of(&job)) }
 }
 
-fn wait(ctx: &Context, id: &JobId) -> Result<(), Failure> {
+/// Waits for a job's end, whatever it is.
+pub(crate) fn wait(ctx: &Context, id: &JobId) -> Result<(), Failure> {
     follow(ctx, &Watch { job: Some(id.clone()) }, ctx.connect()?, |event| match event {
         Event::Snapshot { jobs } => !jobs.iter().any(|job| job.state.is_final()),
         Event::Job { job } => !job.state.is_final(),
@@ -209,6 +210,14 @@ pub(crate) fn facts(job: &Job) -> Vec<[String; 2]> {
                 number("true_peak_dbtp")
             ),
         );
+    }
+    let instruments = analysis["instruments"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if !instruments.is_empty() {
+        let one = |instrument: &Value| {
+            let label = instrument["label"].as_str().unwrap_or_default().replace('_', " ");
+            format!("{label} {}", percent(&instrument["confidence"]))
+        };
+        add("instruments", instruments.iter().map(one).collect::<Vec<_>>().join(", "));
     }
     let sections = analysis["sections"].as_array().map(Vec::as_slice).unwrap_or_default();
     if sections.len() > 1 {

@@ -3,14 +3,13 @@
 use std::{ffi::OsStr, path::PathBuf};
 
 use clap::builder::NonEmptyStringValueParser;
-use harmonix_ipc::{JobId, Show};
+use harmonix_ipc::{JobId, Show, names::Bases};
 use serde_json::json;
 
 use crate::{
     context::Context,
     failure::Failure,
     handover::{self, Target},
-    names::Bases,
     several::Several,
 };
 

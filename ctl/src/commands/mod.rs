@@ -1,6 +1,7 @@
 //! One module for each verb.
 
 pub(crate) mod activity;
+pub(crate) mod again;
 pub(crate) mod analyze;
 pub(crate) mod cache;
 pub(crate) mod cancel;
@@ -13,6 +14,7 @@ pub(crate) mod estimate;
 pub(crate) mod export;
 pub(crate) mod jobs;
 pub(crate) mod library;
+pub(crate) mod listen;
 pub(crate) mod man;
 pub(crate) mod models;
 pub(crate) mod pause;
@@ -25,7 +27,10 @@ pub(crate) mod separate;
 pub(crate) mod show;
 pub(crate) mod stats;
 pub(crate) mod status;
+pub(crate) mod store;
+pub(crate) mod verify;
 pub(crate) mod watch;
+pub(crate) mod watches;
 
 use std::sync::Arc;
 
@@ -36,6 +41,10 @@ pub(crate) fn run(ctx: &Arc<Context>, verb: &Verb) -> Result<u8, Failure> {
     match verb {
         Verb::Separate(args) => separate::run(ctx, args),
         Verb::Analyze(args) => analyze::run(ctx, args),
+        Verb::Again(args) => again::run(ctx, args),
+        Verb::Verify(args) => verify::run(ctx, args),
+        Verb::Listen(args) => listen::run(ctx, args),
+        Verb::Watches(args) => watches::run(ctx, args),
         Verb::Jobs(args) => jobs::run(ctx, args),
         Verb::Show(args) => show::run(ctx, args),
         Verb::Status(args) => status::run(ctx, args),
@@ -55,6 +64,7 @@ pub(crate) fn run(ctx: &Arc<Context>, verb: &Verb) -> Result<u8, Failure> {
         Verb::Stats(args) => stats::run(ctx, args),
         Verb::Estimate(args) => estimate::run(ctx, args),
         Verb::Models(args) => models::run(ctx, args),
+        Verb::Store(args) => store::run(ctx, args),
         Verb::Doctor(args) => doctor::run(ctx, args),
         Verb::Config(args) => config::run(ctx, args),
         Verb::Completions(args) => completions::run(ctx, args),

@@ -33,7 +33,10 @@ pub struct Analyse {
 }
 
 /// The actor; how many run at once is decided by the plan.
-pub struct AnalyzerActor;
+pub struct AnalyzerActor {
+    /// What is looked for.
+    pub options: Options,
+}
 
 impl Actor for AnalyzerActor {
     type Context = Context<Self>;
@@ -44,12 +47,13 @@ impl Handler<Analyse> for AnalyzerActor {
 
     fn handle(&mut self, message: Analyse, _: &mut Self::Context) -> Self::Result {
         crate::fault::strike("analyzer_actor");
-        Box::pin(compute(move || analyse(&message)))
+        let options = self.options.clone();
+        Box::pin(compute(move || analyse(&message, options)))
     }
 }
 
 /// Writes all that was found to the job's `analysis.json`, and gives what lists and events carry of it.
-fn analyse(message: &Analyse) -> Result<Value> {
+fn analyse(message: &Analyse, options: Options) -> Result<Value> {
     crate::fault::strike("analysis");
     let Analyse { running, folder, ingested } = message;
     let (spool, rate, channels) = if ingested.rate < LOWEST_RATE {
@@ -57,7 +61,7 @@ fn analyse(message: &Analyse) -> Result<Value> {
     } else {
         (folder.work().join("source.f32"), ingested.rate, ingested.channels)
     };
-    let analysis = listen(running, &spool, rate, usize::from(channels))?;
+    let analysis = listen(running, &spool, (rate, channels), options)?;
     let internal = |error: serde_json::Error| Error::new(ErrorKind::Internal, error.to_string());
     let whole = serde_json::to_vec(&analysis).map_err(internal)?;
     let write = || {
@@ -68,10 +72,16 @@ fn analyse(message: &Analyse) -> Result<Value> {
     serde_json::to_value(brief(analysis)).map_err(internal)
 }
 
-fn listen(running: &Running, spool: &Path, rate: u32, channels: usize) -> Result<Analysis> {
+fn listen(
+    running: &Running,
+    spool: &Path,
+    (rate, channels): (u32, u16),
+    options: Options,
+) -> Result<Analysis> {
+    let channels = usize::from(channels);
     let failed = |error: &dyn std::fmt::Display| Error::new(ErrorKind::Analysis, error.to_string());
     let unread = |error| Error::new(ErrorKind::Internal, "the decoded input cannot be read").cause(error);
-    let mut analyzer = Analyzer::new(rate, channels, Options::default()).map_err(|error| failed(&error))?;
+    let mut analyzer = Analyzer::new(rate, channels, options).map_err(|error| failed(&error))?;
     let spool = SpoolReader::open(spool, channels).map_err(unread)?;
     let mut block = Vec::new();
     let mut at = 0;
@@ -97,6 +107,7 @@ fn brief(mut analysis: Analysis) -> Analysis {
         tempo.curve.clear();
     }
     analysis.chords.clear();
+    analysis.instruments.iter_mut().for_each(|instrument| instrument.segments.clear());
     analysis.energy.rms.clear();
     analysis
 }

@@ -11,8 +11,10 @@ use tokio::time::Instant;
 
 use super::{
     Ping, Slot,
-    jobs::{JobsActor, Parts},
+    jobs::{CountActive, JobsActor, Parts},
+    watch::WatchActor,
 };
+use crate::systemd;
 
 /// How often each actor is asked.
 const EVERY: Duration = Duration::from_secs(1);
@@ -28,14 +30,26 @@ pub struct AskHealth;
 /// The actor.
 pub struct HealthActor {
     jobs: Slot<JobsActor>,
+    watch: Slot<WatchActor>,
     parts: Parts,
     seen: BTreeMap<&'static str, Instant>,
+    /// How often systemd wants to hear of the daemon.
+    watchdog: Option<Duration>,
+    /// What systemd was told last.
+    status: String,
 }
 
 impl HealthActor {
-    /// Watches the queue and everything that it works with.
-    pub fn new(jobs: Slot<JobsActor>, parts: Parts) -> Self {
-        Self { jobs, parts, seen: BTreeMap::new() }
+    /// Looks after the queue, everything that it works with, and the watched folders.
+    pub fn new(jobs: Slot<JobsActor>, watch: Slot<WatchActor>, parts: Parts) -> Self {
+        Self {
+            jobs,
+            watch,
+            parts,
+            seen: BTreeMap::new(),
+            watchdog: systemd::watchdog(),
+            status: String::new(),
+        }
     }
 
     fn ask<A>(&mut self, slot: &Slot<A>, ctx: &mut Context<Self>)
@@ -54,8 +68,9 @@ impl HealthActor {
     }
 
     fn ask_all(&mut self, ctx: &mut Context<Self>) {
-        let (jobs, parts) = (self.jobs.clone(), self.parts.clone());
+        let (jobs, watch, parts) = (self.jobs.clone(), self.watch.clone(), self.parts.clone());
         self.ask(&jobs, ctx);
+        self.ask(&watch, ctx);
         self.ask(&parts.library, ctx);
         self.ask(&parts.ingest, ctx);
         self.ask(&parts.analyzer, ctx);
@@ -63,10 +78,49 @@ impl HealthActor {
         self.ask(&parts.export, ctx);
     }
 
+    /// An actor that did not answer for so long is not alive. A watchdog has to hear of it in its time.
+    fn deadline(&self) -> Duration {
+        self.watchdog.map_or(DEADLINE, |watchdog| DEADLINE.min(watchdog / 2))
+    }
+
+    /// Says that the daemon lives, if all of it does, and what it does. When it does not, systemd ends it.
+    fn tell_systemd(&mut self, ctx: &mut Context<Self>) {
+        if !systemd::is_manager_there() {
+            return;
+        }
+        let hung: Vec<_> = self
+            .seen
+            .iter()
+            .filter(|(_, seen)| seen.elapsed() >= self.deadline())
+            .map(|(name, _)| *name)
+            .collect();
+        if hung.is_empty() {
+            systemd::notify("WATCHDOG=1");
+        } else {
+            self.say(format!("not answering: {}", hung.join(", ")));
+            return;
+        }
+        let count = self.jobs.addr().send(CountActive);
+        ctx.spawn(count.into_actor(self).map(|active, actor, _| match active {
+            Ok(0) => actor.say("idle".into()),
+            Ok(1) => actor.say("1 job waits or runs".into()),
+            Ok(active) => actor.say(format!("{active} jobs wait or run")),
+            Err(_) => {}
+        }));
+    }
+
+    fn say(&mut self, status: String) {
+        if self.status != status {
+            systemd::notify(&format!("STATUS={status}"));
+            self.status = status;
+        }
+    }
+
     fn restarts(&self, name: &str) -> u32 {
         let Parts { library, ingest, analyzer, separator, export, .. } = &self.parts;
         let all = [
             (self.jobs.name(), self.jobs.restarts()),
+            (self.watch.name(), self.watch.restarts()),
             (library.name(), library.restarts()),
             (ingest.name(), ingest.restarts()),
             (analyzer.name(), analyzer.restarts()),
@@ -82,7 +136,11 @@ impl Actor for HealthActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.ask_all(ctx);
-        ctx.run_interval(EVERY, Self::ask_all);
+        let every = self.watchdog.map_or(EVERY, |watchdog| EVERY.min(watchdog / 4));
+        ctx.run_interval(every, |actor, ctx| {
+            actor.tell_systemd(ctx);
+            actor.ask_all(ctx);
+        });
     }
 }
 
@@ -92,7 +150,7 @@ impl Handler<AskHealth> for HealthActor {
     fn handle(&mut self, _: AskHealth, _: &mut Self::Context) -> Self::Result {
         let health = |(name, seen): (&&'static str, &Instant)| ActorHealth {
             name: (*name).to_owned(),
-            alive: seen.elapsed() < DEADLINE,
+            alive: seen.elapsed() < self.deadline(),
             last_seen: seen.elapsed().as_secs_f64(),
             restarts: self.restarts(name),
         };

@@ -8,6 +8,7 @@ use harmonix_ipc::{Error, ErrorKind, Result};
 use super::{Ping, Running, compute};
 use crate::{
     audio::{self, IngestRequest, Ingested},
+    config::{self, Live},
     folders::JobFolder,
 };
 
@@ -36,8 +37,8 @@ pub struct Ingest {
 /// The actor; how many run at once is decided by the plan.
 #[derive(Clone)]
 pub struct IngestActor {
-    /// What an input may be.
-    pub limits: audio::Limits,
+    /// Says what an input may be.
+    pub live: Live,
     /// The ffmpeg program, if it may be run and is there.
     pub ffmpeg: Option<PathBuf>,
 }
@@ -51,7 +52,8 @@ impl Handler<Ingest> for IngestActor {
 
     fn handle(&mut self, message: Ingest, _: &mut Self::Context) -> Self::Result {
         crate::fault::strike("ingest_actor");
-        let Self { limits, ffmpeg } = self.clone();
+        let Self { live, ffmpeg } = self.clone();
+        let limits = limits(&live.get().limits);
         Box::pin(compute(move || {
             let work = message.folder.work();
             std::fs::create_dir_all(&work)
@@ -76,4 +78,14 @@ impl Handler<Ping> for IngestActor {
     type Result = ();
 
     fn handle(&mut self, _: Ping, _: &mut Self::Context) {}
+}
+
+fn limits(config: &config::Limits) -> audio::Limits {
+    audio::Limits {
+        max_bytes: config.upload_bytes,
+        max_duration: Some(config.duration).filter(|seconds| *seconds > 0.0),
+        max_channels: config.channels,
+        max_rate: config.sample_rate,
+        ..audio::Limits::default()
+    }
 }

@@ -3,7 +3,13 @@
 //! What happens to a job and what the library makes of it are one commit. Its knowledge in memory runs ahead of the disk;
 //! after a commit that failed it is read anew, before anything else is answered.
 
-use std::{collections::HashSet, sync::mpsc, thread};
+use std::{
+    collections::HashSet,
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::mpsc,
+    thread,
+};
 
 use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult, ResponseActFuture,
@@ -19,7 +25,7 @@ use crate::{
     caller::Caller,
     job::now,
     library::{ACTIVITY, Completed, Library, News, TRACKS},
-    store::{Store, Write},
+    store::{Entries, Store, Write},
 };
 
 /// Writes records; answers once they are durable.
@@ -82,15 +88,34 @@ pub struct TrackOf(pub JobId);
 #[rtype(result = "Stats")]
 pub struct Count(pub Caller, pub Stats);
 
+/// Reads the library from the store anew: what is stored was put there by somebody else.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Reread;
+
+/// Anything else that is done with the store, by the thread that owns it.
+#[derive(Message)]
+#[rtype(result = "Result<T>")]
+pub struct OnStore<T: 'static>(Task<T>);
+
+type Task<T> = Box<dyn FnOnce(&mut dyn Store) -> Result<T> + Send>;
+
+impl<T> OnStore<T> {
+    /// Does that once all commits before it are done.
+    pub fn new(task: impl FnOnce(&mut dyn Store) -> Result<T> + Send + 'static) -> Self {
+        Self(Box::new(task))
+    }
+}
+
 /// Most commits that share one flush.
 const GROUP: usize = 256;
 
-/// Records with their keys.
-type Entries = Vec<(String, Vec<u8>)>;
+type Errand = Box<dyn FnOnce(&mut dyn Store) + Send>;
 
 enum Work {
     Commit(Vec<Write>, oneshot::Sender<Result<()>>),
     Scan(&'static str, oneshot::Sender<Result<Entries>>),
+    Task(Errand),
 }
 
 /// A handle of the thread that owns the store. It outlives the actor.
@@ -111,21 +136,46 @@ impl StoreThread {
 
 fn serve(mut store: Box<dyn Store>, work: &mpsc::Receiver<Work>) {
     while let Ok(first) = work.recv() {
-        let (mut batch, mut waiting) = (Vec::new(), Vec::new());
+        let mut group = Group::default();
         for work in std::iter::once(first).chain(work.try_iter().take(GROUP)) {
             match work {
                 Work::Commit(writes, done) => {
-                    batch.extend(writes);
-                    waiting.push(done);
+                    group.writes.extend(writes);
+                    group.waiting.push(done);
                 }
-                Work::Scan(prefix, done) => drop(done.send(store.scan(prefix))),
+                Work::Scan(prefix, done) => {
+                    group.commit(&mut *store);
+                    let _ = done.send(store.scan(prefix));
+                }
+                Work::Task(task) => {
+                    group.commit(&mut *store);
+                    // who waits for it hears that it broke off
+                    if catch_unwind(AssertUnwindSafe(|| task(&mut *store))).is_err() {
+                        tracing::error!("a task of the store panicked");
+                    }
+                }
             }
         }
-        let result = if batch.is_empty() { Ok(()) } else { store.commit(&batch) };
+        group.commit(&mut *store);
+    }
+}
+
+/// Commits that share a flush.
+#[derive(Default)]
+struct Group {
+    writes: Vec<Write>,
+    waiting: Vec<oneshot::Sender<Result<()>>>,
+}
+
+impl Group {
+    /// Makes all of them durable and tells who waits.
+    fn commit(&mut self, store: &mut dyn Store) {
+        let writes = mem::take(&mut self.writes);
+        let result = if writes.is_empty() { Ok(()) } else { store.commit(&writes) };
         if let Err(error) = &result {
             tracing::error!(error.kind = %error.kind, causes = ?error.causes, "commit failed");
         }
-        for done in waiting {
+        for done in self.waiting.drain(..) {
             let _ = done.send(result.clone());
         }
     }
@@ -230,6 +280,14 @@ impl Handler<Reconcile> for LibraryActor {
     }
 }
 
+impl Handler<Reread> for LibraryActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Reread, ctx: &mut Self::Context) {
+        self.read(ctx);
+    }
+}
+
 impl Handler<Browse> for LibraryActor {
     type Result = MessageResult<Browse>;
 
@@ -301,8 +359,20 @@ impl Handler<Count> for LibraryActor {
     }
 }
 
+impl<T: Send + 'static> Handler<OnStore<T>> for LibraryActor {
+    type Result = ResponseFuture<Result<T>>;
+
+    fn handle(&mut self, OnStore(task): OnStore<T>, _: &mut Self::Context) -> Self::Result {
+        let (sender, done) = oneshot::channel();
+        let work = move |store: &mut dyn Store| drop(sender.send(task(store)));
+        Box::pin(self.hand_over(Work::Task(Box::new(work)), done))
+    }
+}
+
 impl Handler<Ping> for LibraryActor {
     type Result = ();
 
-    fn handle(&mut self, _: Ping, _: &mut Self::Context) {}
+    fn handle(&mut self, _: Ping, ctx: &mut Self::Context) {
+        crate::fault::hang("library", ctx);
+    }
 }

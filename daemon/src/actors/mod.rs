@@ -11,6 +11,7 @@ mod process;
 pub mod separator;
 mod slot;
 mod stage;
+pub mod watch;
 
 use harmonix_ipc::{Error, ErrorKind, Result};
 

@@ -22,6 +22,31 @@ use tokio::{
 /// Where packages put programs that people do not call.
 const PACKAGED: &str = "/usr/libexec/harmonix/harmonix-worker";
 
+/// How a worker stands beside other programs.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing {
+    /// 0 to 19. The disk goes by it too: the kernel derives the priority there from it.
+    pub nice: u8,
+    /// 0 to 1000.
+    pub oom_score_adj: u16,
+}
+
+impl Standing {
+    /// Gives it to a process. Where that is not allowed, the worker stands as the daemon does.
+    fn give(self, pid: Pid) {
+        let nice = rustix::process::setpriority_process(Some(pid), self.nice.into()).map_err(io::Error::from);
+        let oom = std::fs::write(
+            format!("/proc/{}/oom_score_adj", pid.as_raw_nonzero()),
+            self.oom_score_adj.to_string(),
+        );
+        for (what, result) in [("nice", nice), ("oom_score_adj", oom)] {
+            if let Err(error) = result {
+                tracing::debug!(what, %error, "the worker stands as the daemon does");
+            }
+        }
+    }
+}
+
 /// A running worker. Dropping it kills it with everything that it started.
 pub(super) struct Process {
     child: Child,
@@ -33,7 +58,7 @@ pub(super) struct Process {
 impl Process {
     /// Starts the program. Has to be called on the daemon's main thread: the kernel ends a worker together with the
     /// thread that started it.
-    pub(super) fn start(program: &Path) -> Result<Self> {
+    pub(super) fn start(program: &Path, standing: Standing) -> Result<Self> {
         let failed = |error: &io::Error| {
             Error::new(ErrorKind::Unavailable, "the worker cannot be started")
                 .cause(error)
@@ -49,6 +74,7 @@ impl Process {
                 .kill_on_drop(true)
                 .spawn()?;
             let pid = child.id().and_then(|id| Pid::from_raw(id as i32)).ok_or(io::ErrorKind::NotFound)?;
+            standing.give(pid);
             let (hear, say) = UnixStream::from_std(ours)?.into_split();
             Ok(Self { child, pid, hear: BufReader::new(hear).lines(), say })
         };
@@ -108,6 +134,20 @@ impl Drop for Process {
     }
 }
 
+const NO_LIBRARIES: &str = "the worker does not find its libraries";
+
+/// The failure of a worker that ended so.
+pub(super) fn failure(kind: ErrorKind, how: String) -> Error {
+    let no_libraries = how == NO_LIBRARIES;
+    let error = Error::new(kind, how);
+    if no_libraries {
+        return error.hint(
+            "libtorch is missing: run /usr/libexec/harmonix/install-libtorch as root; `ldd` on harmonix-worker names others",
+        );
+    }
+    error
+}
+
 fn describe(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     match (status.signal(), status.code()) {
@@ -116,6 +156,8 @@ fn describe(status: ExitStatus) -> String {
                 Signal::from_named_raw(number).map(|signal| format!(" ({signal:?})")).unwrap_or_default();
             format!("the worker was killed by signal {number}{name}")
         }
+        // how the program loader ends a program
+        (None, Some(127)) => NO_LIBRARIES.into(),
         (None, code) => format!("the worker ended with status {}", code.unwrap_or(-1)),
     }
 }

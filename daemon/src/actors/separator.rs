@@ -13,8 +13,11 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-pub use super::process::find;
-use super::{Ping, Running, process::Process};
+pub use super::process::{Standing, find};
+use super::{
+    Ping, Running,
+    process::{Process, failure},
+};
 use crate::{
     folders::JobFolder,
     job::{Outcome, Separated},
@@ -73,6 +76,7 @@ struct Lease {
 /// The actor.
 pub struct GpuSeparatorActor {
     program: Option<PathBuf>,
+    standing: Standing,
     idle: Duration,
     stall: Duration,
     /// One holder at a time, first come first served.
@@ -83,14 +87,15 @@ pub struct GpuSeparatorActor {
 impl GpuSeparatorActor {
     /// An actor that starts `program` on demand, stops it after `idle` without work, and replaces it after `stall`
     /// without progress.
-    pub fn new(program: Option<PathBuf>, idle: Duration, stall: Duration) -> Self {
+    pub fn new(program: Option<PathBuf>, standing: Standing, idle: Duration, stall: Duration) -> Self {
         let status = WorkerStatus { pid: 0, busy: false, jobs: 0, loads: 0 };
-        Self { program, idle, stall, device: Arc::default(), status: Rc::new(RefCell::new(status)) }
+        Self { program, standing, idle, stall, device: Arc::default(), status: Rc::new(RefCell::new(status)) }
     }
 
     fn session(&self) -> Session {
         Session {
             program: self.program.clone(),
+            standing: self.standing,
             stall: self.stall,
             device: Arc::clone(&self.device),
             status: Rc::clone(&self.status),
@@ -159,6 +164,7 @@ impl Handler<Ping> for GpuSeparatorActor {
 /// One holder's view of the device.
 struct Session {
     program: Option<PathBuf>,
+    standing: Standing,
     stall: Duration,
     device: Arc<Mutex<Lease>>,
     status: Rc<RefCell<WorkerStatus>>,
@@ -176,7 +182,7 @@ impl Session {
                     Error::new(ErrorKind::Unavailable, "harmonix-worker is not installed")
                         .hint("install it beside harmonixd, or set worker.program")
                 };
-                let worker = Process::start(self.program.as_ref().ok_or_else(missing)?)?;
+                let worker = Process::start(self.program.as_ref().ok_or_else(missing)?, self.standing)?;
                 tracing::info!(pid = worker.id(), "worker started");
                 self.status.borrow_mut().pid = worker.id();
                 worker
@@ -214,7 +220,7 @@ impl Session {
                 Ok(info)
             }
             Ok(Some(Say::Failed { message, .. })) => Err(Error::new(ErrorKind::ModelMissing, message)),
-            _ => Err(Error::new(ErrorKind::Unavailable, self.end(lease).await)),
+            _ => Err(failure(ErrorKind::Unavailable, self.end(lease).await)),
         }
     }
 
@@ -295,7 +301,7 @@ impl Session {
                     if asked_to_stop {
                         return Outcome::Interrupted;
                     }
-                    return Outcome::Crashed { error: Error::new(ErrorKind::Separation, how), progressed };
+                    return Outcome::Crashed { error: failure(ErrorKind::Separation, how), progressed };
                 }
             }
         }

@@ -60,6 +60,26 @@ impl<A: Actor<Context = Context<A>>> Slot<A> {
         self.0.addr.borrow().clone()
     }
 
+    /// Builds the actor anew although it lives: it is asked to leave, and may refuse. Who waits for an answer of it is told
+    /// that it broke off.
+    pub async fn renew<M>(&self, leave: M) -> Result<()>
+    where
+        M: Message<Result = Result<()>> + Send + 'static,
+        A: Handler<M>,
+        Context<A>: ToEnvelope<A, M>,
+    {
+        let old = self.addr();
+        self.call(leave).await??;
+        while old.connected() {
+            tokio::task::yield_now().await;
+        }
+        let is_there = *self.0.addr.borrow() == old;
+        if is_there {
+            *self.0.addr.borrow_mut() = (self.0.build)().start();
+        }
+        Ok(())
+    }
+
     /// Sends a message to the actor if it lives. One that was built anew would know nothing of what it is about.
     pub fn tell<M>(&self, message: M)
     where

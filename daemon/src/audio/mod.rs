@@ -21,8 +21,9 @@ mod sniff;
 mod stats;
 mod trim;
 
+pub(crate) use export::float_head;
 pub use export::{ExportRequest, Musical, Output, export};
-pub use ingest::{IngestRequest, Ingested, ingest};
+pub use ingest::{IngestRequest, Ingested, MIX, SOURCE, ingest};
 pub use limits::Limits;
 
 #[cfg(test)]

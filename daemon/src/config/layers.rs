@@ -21,9 +21,10 @@ pub(super) struct Dirs {
 }
 
 impl Dirs {
-    /// True for root and under a systemd unit with a state directory.
+    /// True for root and under a systemd unit of the system with a state directory.
     pub(super) fn is_system() -> bool {
-        env::var_os("STATE_DIRECTORY").is_some() || rustix::process::geteuid().is_root()
+        let unit = env::var_os("STATE_DIRECTORY").is_some() && env::var_os("XDG_RUNTIME_DIR").is_none();
+        unit || rustix::process::geteuid().is_root()
     }
 
     pub(super) fn here() -> Self {
@@ -79,7 +80,9 @@ impl Layers {
         for (path, text) in &self.flags {
             set(&mut table, path, text)?;
         }
-        finish(table)
+        let config = finish(table)?;
+        super::watch::check(&config)?;
+        Ok(config)
     }
 
     /// The file that is read: the given one, else the first usual one that exists.
@@ -101,7 +104,7 @@ impl Layers {
 pub fn check(text: &str, name: &str) -> Result<()> {
     let mut table = defaults()?;
     merge(&mut table, &parse(text).map_err(|error| named(error, name))?);
-    finish(table).map(drop).map_err(|error| named(error, name))
+    finish(table).and_then(|config| super::watch::check(&config)).map_err(|error| named(error, name))
 }
 
 fn defaults() -> Result<Table> {
@@ -144,7 +147,9 @@ fn line_of(text: &str, path: &str) -> usize {
     let mut here = "";
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
-        if let Some(header) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
+        if let Some(header) =
+            line.strip_prefix('[').and_then(|rest| rest.trim_start_matches('[').split(']').next())
+        {
             here = header.trim();
             if section.is_empty() && here == key {
                 return number + 1;
@@ -196,7 +201,7 @@ fn merge(base: &mut Table, over: &Table) {
     }
 }
 
-fn put(table: &mut Table, path: &str, value: Value) {
+pub(super) fn put(table: &mut Table, path: &str, value: Value) {
     // a whole number where a fraction is expected is no error
     let value = match (value, get(table, path)) {
         (Value::Integer(whole), Some(Value::Float(_))) => Value::Float(whole as f64),
@@ -214,7 +219,7 @@ fn put(table: &mut Table, path: &str, value: Value) {
     }
 }
 
-fn get<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
+pub(super) fn get<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
     match path.split_once('.') {
         None => table.get(path),
         Some((section, key)) => table.get(section)?.get(key),
@@ -229,10 +234,9 @@ fn set(table: &mut Table, path: &str, text: &str) -> Result<()> {
         Some(Value::Float(_)) => Value::Float(text.parse().map_err(|_| wrong("a number"))?),
         Some(Value::Boolean(_)) => Value::Boolean(text.parse().map_err(|_| wrong("true or false"))?),
         Some(Value::Array(_)) => {
-            let numbers = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-            let numbers: std::result::Result<Vec<_>, _> =
-                numbers.map(|part| part.parse().map(Value::Integer)).collect();
-            Value::Array(numbers.map_err(|_| wrong("a list of whole numbers"))?)
+            let value = list(text);
+            check_type(path, &value).map_err(|error| Error::new(ErrorKind::Config, error))?;
+            value
         }
         _ => Value::String(text.to_owned()),
     };
@@ -240,7 +244,16 @@ fn set(table: &mut Table, path: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
-fn finish(table: Table) -> Result<Config> {
+/// A list in TOML, or its parts with commas between them.
+fn list(text: &str) -> Value {
+    if let Ok(list @ Value::Array(_)) = text.parse::<Value>() {
+        return list;
+    }
+    let part = |part: &str| part.parse().map_or_else(|_| Value::String(part.to_owned()), Value::Integer);
+    Value::Array(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(part).collect())
+}
+
+pub(super) fn finish(table: Table) -> Result<Config> {
     let config: Config = table
         .try_into()
         .map_err(|error: toml::de::Error| Error::new(ErrorKind::Config, error.message().trim().to_owned()))?;
@@ -254,13 +267,24 @@ fn finish(table: Table) -> Result<Config> {
         () if crate::models::proxy(&config.models.proxy).is_err() => {
             wrong("`models.proxy` must be empty, none, or an address such as http://proxy:3128")
         }
+        () if config.worker.nice > 19 => wrong("`worker.nice` must be 0 to 19"),
+        () if config.worker.oom_score_adj > 1000 => wrong("`worker.oom_score_adj` must be 0 to 1000"),
+        () if !(0.0..=1.0).contains(&config.analysis.instrument_threshold) => {
+            wrong("`analysis.instrument_threshold` must lie between 0 and 1")
+        }
         () if limits.channels == 0 => wrong("`limits.channels` must be at least 1"),
         () if !(limits.duration >= 0.0 && limits.duration.is_finite()) => {
             wrong("`limits.duration` must not be negative")
         }
-        () if [limits.upload_idle, config.worker.idle, config.worker.stall]
-            .iter()
-            .any(|s| !(*s > 0.0 && *s < 1e9)) =>
+        () if [
+            limits.upload_idle,
+            config.library.scan,
+            config.worker.idle,
+            config.worker.stall,
+            config.dbus.finished_for,
+        ]
+        .iter()
+        .any(|s| !(*s > 0.0 && *s < 1e9)) =>
         {
             wrong("times must be positive numbers of seconds")
         }

@@ -58,6 +58,9 @@ pub struct Record {
     /// [`request_key`](super::request_key) of the request; none for a job of a version that knew no such thing.
     #[serde(default)]
     pub request: Option<String>,
+    /// BLAKE3 of the input's bytes in hexadecimal; none for a job of a version that did not keep it.
+    #[serde(default)]
+    pub source: Option<String>,
     /// What ingest found; set once its spools are durable.
     pub ingested: Option<Ingested>,
     /// What separation did; set once its spools are durable.
@@ -78,6 +81,7 @@ impl Record {
             job,
             resolved,
             request: None,
+            source: None,
             ingested: None,
             separated: None,
             crashes: 0,

@@ -79,11 +79,11 @@ impl Timings {
     }
 
     /// Learns that a stage took so many seconds; returns what has to be stored.
-    pub fn learn(&mut self, stage: String, audio: f64, seconds: f64) -> Option<Write> {
+    pub fn learn(&mut self, stage: &str, audio: f64, seconds: f64) -> Option<Write> {
         if !(audio > 0.0 && seconds > 0.0) {
             return None;
         }
-        let line = self.0.entry(stage.clone()).or_default();
+        let line = self.0.entry(stage.to_owned()).or_default();
         line.learn(audio, seconds);
         Some(Write::Put(format!("{TIMINGS}{stage}"), serde_json::to_vec(line).unwrap_or_default()))
     }
@@ -182,8 +182,8 @@ mod tests {
     fn a_line_is_learned_from_two_lengths() {
         let mut timings = Timings::default();
         for _ in 0..10 {
-            timings.learn("x".into(), 60.0, 8.0);
-            timings.learn("x".into(), 300.0, 32.0);
+            timings.learn("x", 60.0, 8.0);
+            timings.learn("x", 300.0, 32.0);
         }
         let line = timings.0["x"];
         assert!((line.seconds(180.0) - 20.0).abs() < 1e-6, "{}", line.seconds(180.0));
@@ -202,9 +202,9 @@ mod tests {
     #[test]
     fn what_was_learned_is_stored_and_nonsense_is_not_learned() {
         let mut timings = Timings::default();
-        assert_eq!(timings.learn("x".into(), 0.0, 1.0), None);
-        assert_eq!(timings.learn("x".into(), 1.0, f64::NAN), None);
-        let Some(Write::Put(key, bytes)) = timings.learn("x".into(), 10.0, 1.0) else { panic!() };
+        assert_eq!(timings.learn("x", 0.0, 1.0), None);
+        assert_eq!(timings.learn("x", 1.0, f64::NAN), None);
+        let Some(Write::Put(key, bytes)) = timings.learn("x", 10.0, 1.0) else { panic!() };
         assert_eq!(Timings::load(vec![(key, bytes)]).speeds()[0].realtime, 10.0);
         assert!(Timings::load(vec![("timing/x".into(), b"{}".to_vec())]).speeds().is_empty());
     }

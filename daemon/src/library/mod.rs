@@ -253,7 +253,7 @@ fn read<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Option<T> {
     match stored {
         Ok(Stored { v: 1..=VERSION, record }) => return Some(record),
         Ok(Stored { v, .. }) => {
-            tracing::error!(key, version = v, "stored record is of another version, skipped")
+            tracing::error!(key, version = v, "stored record is of another version, skipped");
         }
         Err(error) => tracing::error!(key, %error, "stored record skipped"),
     }

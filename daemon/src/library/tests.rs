@@ -102,7 +102,7 @@ fn an_edit_is_whole_or_refused() {
         let error = library.edit(OWNER, &edit(wrong), 2.0).unwrap_err();
         assert_eq!(error.kind, ErrorKind::InvalidRequest, "{error:?}");
     }
-    assert_eq!(all(&library, OWNER).0, [before.clone()]);
+    assert_eq!(all(&library, OWNER).0, std::slice::from_ref(&before));
     let right = EditTrack {
         name: Some("../x".into()),
         add_tags: vec!["live".into(), "jazz".into(), "live".into()],

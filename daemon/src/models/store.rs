@@ -122,7 +122,8 @@ impl ModelStore {
             Ok(protocol::Member { file, sha256: sha256.ok_or_else(missing)?, blend: member.blend.clone() })
         };
         let members = entry.members.iter().map(member).collect::<Result<_>>()?;
-        Ok(protocol::Model { id: entry.id.clone(), architecture: entry.architecture, members })
+        let (id, sources) = (entry.id.clone(), entry.sources.clone());
+        Ok(protocol::Model { id, architecture: entry.architecture, sources, members })
     }
 
     /// Takes the right to change a model: [`ErrorKind::Conflict`] while somebody else has it,

@@ -1,23 +1,30 @@
 //! sled, opened and looked through.
 
-use std::{collections::BTreeMap, fs::File, io, path::Path};
+use std::{
+    collections::{BTreeMap, HashSet},
+    ffi::OsString,
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
 
 use harmonix_engine::durable;
 use harmonix_ipc::{Error, ErrorKind, Result};
 
 use super::{
-    Write,
+    Entries, Write,
     seal::{self, Seal, Witness},
 };
-
-/// Records with their keys.
-type Entries = Vec<(String, Vec<u8>)>;
 
 /// An open database that holds what it has to hold.
 pub(super) struct Database {
     db: sled::Db,
     /// sled's one file; new data is in it after `flush`.
     file: File,
+    /// Where sled puts nodes that are too large for its log.
+    blobs: PathBuf,
+    /// Those of them that are durable.
+    synced: HashSet<OsString>,
     seal: Seal,
     witness: Witness,
 }
@@ -25,7 +32,7 @@ pub(super) struct Database {
 impl Database {
     /// Opens or creates the database in `dir` and reads all of it.
     pub(super) fn open(dir: &Path) -> Result<Self> {
-        std::fs::create_dir_all(dir).map_err(|error| unusable(&error))?;
+        fs::create_dir_all(dir).map_err(|error| unusable(&error))?;
         // each commit flushes: a thread that does so in between would only meet errors that nobody hears of
         let config = sled::Config::new().path(dir).cache_capacity(8 << 20).flush_every_ms(None);
         let db = config.open().map_err(|error| match error {
@@ -46,7 +53,14 @@ impl Database {
         };
         sync().map_err(|error| unusable(&error))?;
         let (witness, known) = Witness::open(dir).map_err(|error| unusable(&error))?;
-        let mut database = Self { db, file, seal: Seal::default(), witness };
+        let mut database = Self {
+            db,
+            file,
+            blobs: dir.join("blobs"),
+            synced: HashSet::new(),
+            seal: Seal::default(),
+            witness,
+        };
         database.seal = database.checked(known)?;
         Ok(database)
     }
@@ -55,11 +69,14 @@ impl Database {
     /// what is there is believed.
     fn checked(&self, known: Option<u64>) -> Result<Seal> {
         // sled reads a page when it is first used: what is damaged is to be known now
-        let records = self.scan("")?;
-        let sealed = records.iter().find(|(key, _)| key == seal::KEY);
-        let sealed = sealed.and_then(|(_, value)| Seal::from_bytes(value));
-        let parts = records.iter().filter(|(key, _)| key != seal::KEY);
-        let found = parts.fold(0, |all, (key, value)| all ^ seal::digest(key.as_bytes(), value));
+        let (mut sealed, mut found) = (None, 0);
+        self.each(&mut |key, value| {
+            match key {
+                seal::KEY => sealed = Seal::from_bytes(value),
+                _ => found ^= seal::digest(key.as_bytes(), value),
+            }
+            true
+        })?;
         let here = sealed.unwrap_or_default();
         match known {
             Some(known) if here.commits < known => {
@@ -99,10 +116,32 @@ impl Database {
         changes.insert(seal::KEY, seal.to_bytes());
         self.db.apply_batch(changes).map_err(|error| failed(&error))?;
         self.db.flush().map_err(|error| failed(&error))?;
-        self.file.sync_data().map_err(|error| unusable(&error))?;
+        self.sync().map_err(|error| unusable(&error))?;
         self.seal = seal;
         self.witness.note(seal.commits);
         Ok(())
+    }
+
+    /// Makes what was flushed durable: the log, and nodes too large for it, which sled writes into files and does not sync.
+    fn sync(&mut self) -> io::Result<()> {
+        let mut large = HashSet::new();
+        for entry in fs::read_dir(&self.blobs)? {
+            let name = entry?.file_name();
+            if !self.synced.contains(&name) {
+                match File::open(self.blobs.join(&name)) {
+                    Ok(file) => file.sync_all()?,
+                    // it was of a node that is written anew already
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(error) => return Err(error),
+                }
+            }
+            large.insert(name);
+        }
+        if large != self.synced {
+            durable::sync_dir(&self.blobs)?;
+            self.synced = large;
+        }
+        self.file.sync_data()
     }
 
     pub(super) fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
@@ -116,13 +155,34 @@ impl Database {
         };
         self.db.scan_prefix(prefix).map(entry).collect()
     }
+
+    /// Hands every record to `each` until it says no.
+    pub(super) fn each(&self, each: &mut dyn FnMut(&str, &[u8]) -> bool) -> Result<()> {
+        for entry in self.db.iter() {
+            let (key, value) = entry.map_err(|error| failed(&error))?;
+            if !each(&String::from_utf8_lossy(&key), &value) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares what is there with what was committed: how many commits there were.
+    pub(super) fn verify(&mut self) -> Result<u64> {
+        let known = (self.seal.commits > 0).then_some(self.seal.commits);
+        let seal = self.checked(known)?;
+        if seal != self.seal {
+            return Err(damaged().cause("the database does not hold what was committed last"));
+        }
+        Ok(seal.commits)
+    }
 }
 
 /// What is there is not what was committed.
 pub(super) fn damaged() -> Error {
     Error::new(ErrorKind::Internal, "the store is damaged").hint(
-        "move the state directory away to start afresh: outputs lie in its jobs/*/out; or remove store/commits in it to go \
-         on with the jobs that can be read, and lose the others",
+        "`harmonixd --store-export FILE` saves what can be read, `harmonixd --store-import FILE --replace` makes a store of \
+         it, or of a backup; backups lie in `backups` in the state directory",
     )
 }
 

@@ -2,13 +2,26 @@
 
 mod caught;
 mod database;
+pub mod dump;
 mod reserve;
+pub mod salvage;
 mod seal;
 mod sled_store;
 
 use harmonix_ipc::Result;
 
 pub use sled_store::SledStore;
+
+/// Records with their keys.
+pub type Entries = Vec<(String, Vec<u8>)>;
+
+/// What the keys of records begin with that belong to the store itself and to nothing in it: they never travel.
+const OWN: &str = "meta/";
+
+/// Whether a record belongs to the store itself.
+pub fn is_own(key: &str) -> bool {
+    key.starts_with(OWN)
+}
 
 /// One change of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +41,13 @@ pub trait Store: Send {
     fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>>;
 
     /// Every record whose key begins with `prefix`, in order of the keys.
-    fn scan(&mut self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>>;
+    fn scan(&mut self, prefix: &str) -> Result<Entries>;
+
+    /// Hands every record but the store's own to `each`, in order of the keys, until that fails.
+    fn each(&mut self, each: &mut dyn FnMut(&str, &[u8]) -> Result<()>) -> Result<()>;
+
+    /// Reads everything and compares it with what was committed: how many commits there were.
+    fn verify(&mut self) -> Result<u64>;
 }
 
 #[cfg(test)]

@@ -60,6 +60,11 @@ impl Witness {
         Ok((Self(file), known))
     }
 
+    /// The number in the store's folder, without touching anything.
+    pub(super) fn read(dir: &Path) -> Option<u64> {
+        Self::parse(std::fs::read(dir.join(FILE)).ok()?.get(..Self::BYTES)?)
+    }
+
     /// Notes that there were so many commits. Nothing depends on it while all goes well.
     pub(super) fn note(&self, commits: u64) {
         let _ = self.0.write_all_at(Self::text(commits).as_bytes(), 0);

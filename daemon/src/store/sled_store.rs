@@ -12,17 +12,19 @@ use std::{
     time::Duration,
 };
 
-use harmonix_ipc::{Error, ErrorKind, Result};
+use harmonix_ipc::{ErrorKind, Result};
 
 use super::{
-    Store, Write,
+    Entries, Store, Write,
     caught::{caught, caught_silently},
     database::{Database, damaged},
+    is_own,
     reserve::Reserve,
 };
 
-/// Tries to open the database anew while the one that failed still lets go of its lock.
-const TRIES: u32 = 50;
+/// Tries to open the database while another process still lets go of its lock: a daemon that was killed, whose child was
+/// just being started; or the one of this process that failed.
+const TRIES: u32 = 100;
 
 /// A [`Store`] in a folder of its own.
 pub struct SledStore {
@@ -35,8 +37,8 @@ impl SledStore {
     /// Opens or creates the store in `dir`. Fails with [`ErrorKind::Conflict`] when another process has it open, with
     /// [`ErrorKind::Internal`] when it is damaged or lacks something.
     pub fn open(dir: &Path) -> Result<Self> {
-        let open = caught_silently(|| Database::open(dir)).unwrap_or_else(|| Err(damaged()))?;
-        Ok(Self { dir: dir.to_owned(), open: Some(open), reserve: Reserve::open(dir) })
+        let open = Some(patiently(dir)?);
+        Ok(Self { dir: dir.to_owned(), open, reserve: Reserve::open(dir) })
     }
 
     /// Uses the database; closes it when that fails.
@@ -56,13 +58,21 @@ impl SledStore {
 
     fn again(&self) -> Result<Database> {
         tracing::warn!("the store is opened anew after a failure");
-        for _ in 0..TRIES {
-            match caught_silently(|| Database::open(&self.dir)).unwrap_or_else(|| Err(damaged())) {
-                Err(error) if error.kind == ErrorKind::Conflict => thread::sleep(Duration::from_millis(20)),
-                other => return other,
+        patiently(&self.dir)
+    }
+}
+
+/// Opens the database; waits for a while where somebody else has it open.
+fn patiently(dir: &Path) -> Result<Database> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match caught_silently(|| Database::open(dir)).unwrap_or_else(|| Err(damaged())) {
+            Err(error) if error.kind == ErrorKind::Conflict && tries < TRIES => {
+                thread::sleep(Duration::from_millis(20));
             }
+            other => return other,
         }
-        Err(Error::new(ErrorKind::Internal, "the store cannot be opened anew"))
     }
 }
 
@@ -85,7 +95,23 @@ impl Store for SledStore {
         self.with(|open| open.get(key))
     }
 
-    fn scan(&mut self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>> {
+    fn scan(&mut self, prefix: &str) -> Result<Entries> {
         self.with(|open| open.scan(prefix))
+    }
+
+    fn each(&mut self, each: &mut dyn FnMut(&str, &[u8]) -> Result<()>) -> Result<()> {
+        // whoever takes the records may fail: that is not the database's fault
+        let mut refused = Ok(());
+        self.with(|open| {
+            open.each(&mut |key, value| {
+                refused = if is_own(key) { Ok(()) } else { each(key, value) };
+                refused.is_ok()
+            })
+        })?;
+        refused
+    }
+
+    fn verify(&mut self) -> Result<u64> {
+        self.with(Database::verify)
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use harmonix_ipc::{
-    Error, ErrorKind, Event, FileHead, Ready, Reply, Request, Result,
+    Error, ErrorKind, Event, Ready, Reply, Request, Result,
     frame::{ABORT, FRAME_LIMIT, Head, REQUEST_LIMIT, line},
 };
 use interprocess::{
@@ -19,7 +19,7 @@ use interprocess::{
         tokio::{Listener, Stream},
         traits::{StreamCommon, tokio::Listener as _},
     },
-    os::unix::local_socket::ListenerOptionsExt,
+    os::unix::{local_socket::ListenerOptionsExt, uds_local_socket::tokio::Listener as UdListener},
 };
 use tokio::{
     fs::File,
@@ -30,6 +30,7 @@ use tokio::{
 
 use crate::{
     caller::Caller,
+    listen::Excerpt,
     router::{Outcome, Router, greeting},
     upload::Incoming,
 };
@@ -37,13 +38,35 @@ use crate::{
 /// Longest that a client may take to take a reply.
 const SEND: Duration = Duration::from_secs(60);
 
-/// The socket. Dropping it removes its file.
+/// The socket. Dropping it removes its file, unless systemd owns it.
 pub struct Control {
     listener: Listener,
-    path: PathBuf,
+    path: Option<PathBuf>,
 }
 
 impl Control {
+    /// The socket that systemd has opened, else one of its own.
+    pub fn open(path: &Path, mode: u32) -> Result<Self> {
+        let failed = |error: &io::Error| {
+            Error::io(ErrorKind::Config, "the socket from systemd cannot be used", error)
+                .hint("harmonixd.socket has to have one ListenStream=, of the Unix domain")
+        };
+        let Some(given) = crate::systemd::listener().map_err(|error| failed(&error))? else {
+            return Self::bind(path, mode);
+        };
+        let there = given.local_addr().ok();
+        let there = there.as_ref().and_then(std::os::unix::net::SocketAddr::as_pathname);
+        if there != Some(path) {
+            tracing::warn!(
+                listens = ?there,
+                configured = %path.display(),
+                "the socket from systemd is not where runtime_dir says: clients that go by it will not find it"
+            );
+        }
+        let adopt = || Ok(UdListener::try_from(std::os::fd::OwnedFd::from(given))?.into());
+        Ok(Self { listener: adopt().map_err(|error: io::Error| failed(&error))?, path: None })
+    }
+
     /// Binds the socket with that mode. A stale file of a daemon that was killed is replaced; where one answers,
     /// [`ErrorKind::Conflict`].
     pub fn bind(path: &Path, mode: u32) -> Result<Self> {
@@ -75,7 +98,7 @@ impl Control {
             fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
             Ok(listener)
         };
-        Ok(Self { listener: bind().map_err(|error| failed(&error))?, path: path.to_owned() })
+        Ok(Self { listener: bind().map_err(|error| failed(&error))?, path: Some(path.to_owned()) })
     }
 
     /// Takes connections for ever.
@@ -92,7 +115,7 @@ impl Control {
                 }
             };
             let place = Arc::clone(&places).try_acquire_owned();
-            let router = router.clone();
+            let router = router.now();
             actix::spawn(async move {
                 let admitted = place.is_ok();
                 if let Err(error) = talk(stream, &router, admitted).await {
@@ -106,7 +129,7 @@ impl Control {
 
 impl Drop for Control {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        self.path.iter().for_each(|path| drop(fs::remove_file(path)));
     }
 }
 
@@ -138,7 +161,22 @@ async fn talk(stream: Stream, router: &Router, admitted: bool) -> io::Result<()>
                     return Ok(());
                 }
             }
-            Ok(Outcome::Download(head, path)) => peer.give(head, &path).await?,
+            Ok(Outcome::Download(head, path)) => {
+                let bytes = head.bytes;
+                peer.give(&Reply::File(head), bytes, &path).await?;
+            }
+            Ok(Outcome::Whole(head, file, path)) => {
+                peer.give(&Reply::Excerpt(head), file.bytes, &path).await?;
+            }
+            Ok(Outcome::Excerpt(excerpt)) => {
+                if !peer.hand(*excerpt).await? {
+                    return Ok(());
+                }
+            }
+            Ok(Outcome::File(head, file)) => {
+                let bytes = head.bytes;
+                peer.give_open(&Reply::File(head), bytes, File::from_std(file)).await?;
+            }
             Ok(Outcome::Stream(events)) => return peer.stream(events).await,
             Ok(Outcome::Progress(lines)) => {
                 if !peer.tell(lines).await? {
@@ -244,16 +282,17 @@ impl Peer<'_> {
     }
 
     /// Sends a file. If it cannot be read to its end, the client is told.
-    async fn give(&mut self, head: FileHead, path: &Path) -> io::Result<()> {
-        let unreadable = |error: &io::Error| {
-            Reply::Error(Error::io(ErrorKind::Internal, "the output cannot be read", error))
-        };
-        let mut file = match File::open(path).await {
-            Ok(file) => file,
-            Err(error) => return self.say(&unreadable(&error)).await,
-        };
-        let mut left = head.bytes;
-        self.say(&Reply::File(head)).await?;
+    async fn give(&mut self, head: &Reply, bytes: u64, path: &Path) -> io::Result<()> {
+        match File::open(path).await {
+            Ok(file) => self.give_open(head, bytes, file).await,
+            Err(error) => self.say(&unreadable(&error)).await,
+        }
+    }
+
+    /// The same of a file that is open.
+    async fn give_open(&mut self, head: &Reply, bytes: u64, mut file: File) -> io::Result<()> {
+        let mut left = bytes;
+        self.say(head).await?;
         let mut data = vec![0; 4 + 256 * 1024];
         while left > 0 {
             let room = (data.len() - 4).min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -271,6 +310,33 @@ impl Peer<'_> {
             }
         }
         self.send(&0_u32.to_be_bytes()).await
+    }
+
+    /// Sends an output as it becomes final. False when the client has hung up before its end.
+    async fn hand(&mut self, mut excerpt: Excerpt) -> io::Result<bool> {
+        self.say(&Reply::Excerpt(excerpt.head.clone())).await?;
+        let mut waiting = false;
+        loop {
+            let next = tokio::select! {
+                next = excerpt.next() => next,
+                // bytes that are there are the next request, which waits its turn
+                ahead = self.hear.fill_buf(), if !waiting => match ahead?.len() {
+                    0 => return Ok(false),
+                    _ => { waiting = true; continue }
+                },
+            };
+            match next {
+                Ok(Some(bytes)) => {
+                    self.send(&(bytes.len() as u32).to_be_bytes()).await?;
+                    self.send(&bytes).await?;
+                }
+                Ok(None) => return self.send(&0_u32.to_be_bytes()).await.map(|()| true),
+                Err(error) => {
+                    self.send(&ABORT.to_be_bytes()).await?;
+                    return self.say(&Reply::Error(error)).await.map(|()| true);
+                }
+            }
+        }
     }
 
     /// Sends lines until the last one. False when the client has hung up before: that ends the work.
@@ -304,6 +370,10 @@ impl Peer<'_> {
             }
         }
     }
+}
+
+fn unreadable(error: &io::Error) -> Reply {
+    Reply::Error(Error::io(ErrorKind::Internal, "the output cannot be read", error))
 }
 
 /// Why a frame was not taken.

@@ -2,7 +2,7 @@
 """Makes songs with exact truth: generate.py OUT --songs 60 --seed 1 --fonts a.sf2 b.sf3 [--seconds 45]
 
 Each song is `<name>.wav` (44.1 kHz stereo) with `<name>.json`: bpm, beats, downbeats, metre, key, tuning, chords,
-sections. Nothing of a song depends on anything but its seed and its soundfont. Needs fluidsynth and ffmpeg.
+sections, instruments. Nothing of a song depends on anything but its seed and its soundfont. Needs fluidsynth and ffmpeg.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import numpy as np
 import pretty_midi
 import soundfile
 
+import families
 from drumkit import DrumKit
 from styles import BANDS, HAT, KICK, MAJOR, MINOR, NAMES, SCALES, SHAKER, STYLES, TONES
 
@@ -279,7 +280,16 @@ class Song:
                 chords[-1][1] = end
             else:
                 chords.append([begin, end, label])
+        sounding = {"drums": [(t, t + 0.2) for t, _, _ in self.drums]}
+        unsure = set()
+        for part, notes in self.notes.items():
+            if notes:
+                name, either = families.label(self.programs[part])
+                unsure |= set(either)
+                if name:
+                    sounding.setdefault(name, []).extend((s, e) for s, e, _, _ in notes)
         return dict(
+            instruments={name: families.active(notes) for name, notes in sounding.items() if notes}, unsure=sorted(unsure),
             style=self.style_name, drift=self.drift, swing=self.swing16, electronic=self.electronic,
             bpm=self.bpm if self.drift == "none" else float(60 / np.median(periods)),
             beats=beats, downbeats=beats[:: self.metre],

@@ -12,7 +12,7 @@ use harmonix_analysis::{Analyzer, Options};
 const BLOCK: usize = 1 << 16;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let (mut time, mut evidence, mut options, mut files) = (false, false, Options::default(), Vec::new());
+    let (mut time, mut evidence, mut options, mut files) = (false, false, everything(), Vec::new());
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut number =
@@ -36,6 +36,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+/// Instruments with whatever confidence they have.
+fn everything() -> Options {
+    Options { instrument_threshold: 0.0, ..Options::default() }
 }
 
 fn read(path: &Path, options: &Options) -> Result<Analyzer, Box<dyn Error>> {

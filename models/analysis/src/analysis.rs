@@ -19,6 +19,9 @@ pub struct Analysis {
     pub sections: Vec<Section>,
     /// One after the other without gaps; `N` where there is no chord.
     pub chords: Vec<Chord>,
+    /// What plays, the surest first; empty for silence. An analysis written before there were any has none.
+    #[serde(default)]
+    pub instruments: Vec<Instrument>,
 }
 
 /// The pulse of a track.
@@ -187,4 +190,39 @@ pub struct Chord {
     pub end: f64,
     /// `C` (major), `Cm` (minor), `C7` (dominant seventh), `N` (none).
     pub label: String,
+}
+
+/// An instrument, or a family of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Instrument {
+    /// `drums`, `bass`, `piano`, `organ`, `acoustic_guitar`, `electric_guitar`, `strings`, `brass`, `woodwind`, `synth`
+    /// or `voice`.
+    pub label: String,
+    /// Probability that it plays anywhere in the track, 0 to 1.
+    pub confidence: f64,
+    /// What it was told by.
+    pub method: Method,
+    /// When it plays, to the 2.6 s of a window.
+    pub segments: Vec<Segment>,
+}
+
+/// What an instrument was told by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// The level of its stem.
+    Stems,
+    /// The classifier.
+    Classifier,
+    /// The shape of the spectrum.
+    Heuristic,
+}
+
+/// A stretch of a track.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Segment {
+    /// Where it begins.
+    pub start: f64,
+    /// Where it ends.
+    pub end: f64,
 }

@@ -5,7 +5,7 @@ use crate::{
     evidence::Evidence,
     front::{Stream, Wanted},
     harmony, loudness,
-    options::Options,
+    options::{Instruments, Options},
     rhythm, sections,
 };
 
@@ -18,16 +18,22 @@ pub enum Stem {
     Pitched,
 }
 
-/// Analyses one track in one pass. Memory grows by about 1 kB per second of audio.
+/// Frames from which on a block is worth a second thread.
+const PARALLEL: usize = 8192;
+
+/// Analyses one track in one pass, on two threads where there are two processors and blocks are of some length. Memory
+/// grows by about 2 kB per second of audio.
 pub struct Analyzer {
     sample_rate: u32,
     options: Options,
     channels: usize,
     mix: Feed,
+    metering: Cutter,
     drums: Option<Feed>,
     pitched: Option<Feed>,
     meter: loudness::Meter,
     frames: u64,
+    parallel: bool,
 }
 
 impl Analyzer {
@@ -39,12 +45,14 @@ impl Analyzer {
         if !(8000..=1_536_000).contains(&sample_rate) || !(1..=2).contains(&channels) {
             return Err(Unsupported { sample_rate, channels });
         }
-        let both = Wanted { onsets: true, chroma: true };
+        let all = Wanted { onsets: true, chroma: true, instruments: options.instruments };
         Ok(Self {
             sample_rate,
             options,
             channels,
-            mix: Feed::new(sample_rate, channels, both),
+            mix: Feed::new(sample_rate, channels, all),
+            metering: Cutter::new(sample_rate, channels),
+            parallel: std::thread::available_parallelism().is_ok_and(|n| n.get() > 1),
             drums: None,
             pitched: None,
             meter: loudness::Meter::new(sample_rate, channels),
@@ -54,22 +62,36 @@ impl Analyzer {
 
     /// Takes the next block of the mix, of any length. What is not a finite number counts as zero.
     pub fn push(&mut self, interleaved: &[f32]) {
-        let (meter, channels, frames) = (&mut self.meter, self.channels, &mut self.frames);
-        self.mix.push(interleaved, |step| {
-            *frames += (step.len() / channels) as u64;
-            meter.push(step, true);
-        });
+        let Self { mix, meter, metering, frames, channels, .. } = self;
+        let mut measure = || {
+            metering.push(interleaved, |step| {
+                *frames += (step.len() / *channels) as u64;
+                meter.push(step, true);
+            });
+        };
+        if self.parallel && interleaved.len() >= PARALLEL * *channels {
+            std::thread::scope(|scope| {
+                scope.spawn(measure);
+                mix.push(interleaved);
+            });
+        } else {
+            measure();
+            mix.push(interleaved);
+        }
     }
 
     /// Takes the next block of a stem. A stem has the format and the length of the mix; blocks may be cut in other
     /// places.
     pub fn push_stem(&mut self, stem: Stem, interleaved: &[f32]) {
         let (feed, wanted) = match stem {
-            Stem::Drums => (&mut self.drums, Wanted { onsets: true, chroma: false }),
-            Stem::Pitched => (&mut self.pitched, Wanted { onsets: false, chroma: true }),
+            Stem::Drums => {
+                (&mut self.drums, Wanted { onsets: true, chroma: false, instruments: Instruments::Off })
+            }
+            Stem::Pitched => {
+                (&mut self.pitched, Wanted { onsets: false, chroma: true, instruments: Instruments::Off })
+            }
         };
-        feed.get_or_insert_with(|| Feed::new(self.sample_rate, self.channels, wanted))
-            .push(interleaved, |_| {});
+        feed.get_or_insert_with(|| Feed::new(self.sample_rate, self.channels, wanted)).push(interleaved);
     }
 
     /// Takes the end and says what was found.
@@ -80,15 +102,18 @@ impl Analyzer {
     /// Like [`finish`](Self::finish), and says what the models were given.
     pub fn finish_with_evidence(mut self) -> (Analysis, Evidence) {
         let channels = self.channels;
-        self.mix.finish(|rest| {
-            self.frames += (rest.len() / channels) as u64;
-            self.meter.push(rest, false);
-        });
+        self.mix.finish();
+        let rest = self.metering.rest();
+        self.frames += (rest.len() / channels) as u64;
+        self.meter.push(rest, false);
         let duration = self.frames as f64 / f64::from(self.sample_rate);
         let (loudness, energy) = self.meter.finish();
         for feed in [&mut self.drums, &mut self.pitched].into_iter().flatten() {
-            feed.finish(|_| {});
+            feed.finish();
         }
+        let listener = self.mix.stream.onsets.as_mut().and_then(|rhythm| rhythm.onsets.listener.take());
+        let threshold = self.options.instrument_threshold;
+        let instruments = listener.map_or_else(Vec::new, |listener| listener.finish(duration, threshold));
         let chroma = harmony::Harmony::new(
             self.pitched.and_then(|f| f.stream.chroma).or(self.mix.stream.chroma.take()),
             duration,
@@ -103,8 +128,9 @@ impl Analyzer {
         let analysis = Analysis {
             key: chroma.key(self.options.key_profile),
             chords: chroma.chords(beats),
-            sections: sections::sections(&chroma, beats, downbeats),
+            sections: sections::sections(&chroma, onsets.last(), beats, downbeats),
             tempo,
+            instruments,
             duration,
             loudness,
             energy,
@@ -114,24 +140,16 @@ impl Analyzer {
 }
 
 /// Cuts blocks into steps of 100 ms, so that nothing depends on how the caller cuts them.
-struct Feed {
-    stream: Stream,
+struct Cutter {
     channels: usize,
     step: usize,
     held: Vec<f32>,
-    mono: Vec<f32>,
 }
 
-impl Feed {
-    fn new(sample_rate: u32, channels: usize, wanted: Wanted) -> Self {
+impl Cutter {
+    fn new(sample_rate: u32, channels: usize) -> Self {
         let step = loudness::step_frames(sample_rate) as usize * channels;
-        Self {
-            stream: Stream::new(sample_rate, wanted),
-            channels,
-            step,
-            held: Vec::with_capacity(step),
-            mono: Vec::with_capacity(step / channels),
-        }
+        Self { channels, step, held: Vec::with_capacity(step) }
     }
 
     fn push(&mut self, mut interleaved: &[f32], mut each: impl FnMut(&[f32])) {
@@ -140,26 +158,57 @@ impl Feed {
             self.held.extend(interleaved[..take].iter().map(|s| if s.is_finite() { *s } else { 0.0 }));
             interleaved = &interleaved[take..];
             if self.held.len() == self.step {
-                self.step(&mut each);
+                each(&self.held);
+                self.held.clear();
             }
         }
     }
 
-    fn finish(&mut self, mut each: impl FnMut(&[f32])) {
+    /// Whole frames of less than a step.
+    fn rest(&mut self) -> &[f32] {
         self.held.truncate(self.held.len() / self.channels * self.channels);
-        self.step(&mut each);
-        self.stream.finish();
+        &self.held
+    }
+}
+
+/// A stream of mono steps.
+struct Feed {
+    stream: Stream,
+    cutter: Cutter,
+    mono: Vec<f32>,
+}
+
+impl Feed {
+    fn new(sample_rate: u32, channels: usize, wanted: Wanted) -> Self {
+        Self {
+            stream: Stream::new(sample_rate, wanted),
+            cutter: Cutter::new(sample_rate, channels),
+            mono: Vec::new(),
+        }
     }
 
-    fn step(&mut self, each: &mut impl FnMut(&[f32])) {
-        each(&self.held);
-        self.mono.clear();
-        match self.channels {
-            1 => self.mono.extend_from_slice(&self.held),
-            _ => self.mono.extend(self.held.as_chunks::<2>().0.iter().map(|[l, r]| 0.5 * (l + r))),
-        }
+    fn push(&mut self, interleaved: &[f32]) {
+        let (stream, mono, channels) = (&mut self.stream, &mut self.mono, self.cutter.channels);
+        self.cutter.push(interleaved, |step| {
+            mixed(step, channels, mono);
+            stream.push(mono);
+        });
+    }
+
+    fn finish(&mut self) {
+        let channels = self.cutter.channels;
+        mixed(self.cutter.rest(), channels, &mut self.mono);
         self.stream.push(&self.mono);
-        self.held.clear();
+        self.stream.finish();
+    }
+}
+
+/// One or two channels as one.
+fn mixed(step: &[f32], channels: usize, mono: &mut Vec<f32>) {
+    mono.clear();
+    match channels {
+        1 => mono.extend_from_slice(step),
+        _ => mono.extend(step.as_chunks::<2>().0.iter().map(|[l, r]| 0.5 * (l + r))),
     }
 }
 

@@ -15,6 +15,7 @@ mod analyzer;
 mod evidence;
 mod front;
 mod harmony;
+mod instruments;
 mod loudness;
 mod network;
 mod options;
@@ -24,11 +25,11 @@ mod sections;
 
 pub use crate::{
     analysis::{
-        Analysis, Chord, Energy, Key, KeyCandidate, KeySpan, Loudness, Scale, Section, Tempo, TempoCandidate,
-        TempoPoint, TimeSignature,
+        Analysis, Chord, Energy, Instrument, Key, KeyCandidate, KeySpan, Loudness, Method, Scale, Section,
+        Segment, Tempo, TempoCandidate, TempoPoint, TimeSignature,
     },
     analyzer::{Analyzer, Stem, Unsupported},
     evidence::{CandidateEvidence, Evidence, RhythmEvidence, SpanEvidence},
     harmony::{camelot, open_key, tonic_name},
-    options::{KeyProfile, Options},
+    options::{Instruments, KeyProfile, Options},
 };

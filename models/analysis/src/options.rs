@@ -8,11 +8,20 @@ pub struct Options {
     pub bpm_range: [f64; 2],
     /// What a key is compared with.
     pub key_profile: KeyProfile,
+    /// What instruments are told by.
+    pub instruments: Instruments,
+    /// Least confidence of an instrument that is given, 0 to 1.
+    pub instrument_threshold: f32,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { bpm_range: [40.0, 222.0], key_profile: KeyProfile::default() }
+        Self {
+            bpm_range: [40.0, 222.0],
+            key_profile: KeyProfile::default(),
+            instruments: Instruments::default(),
+            instrument_threshold: 0.5,
+        }
     }
 }
 
@@ -30,4 +39,16 @@ pub enum KeyProfile {
     Krumhansl,
     /// Temperley 1999, for classical music.
     Temperley,
+}
+
+/// What instruments are told by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Instruments {
+    /// The classifier that is part of the program.
+    #[default]
+    Classifier,
+    /// The shape of the spectrum alone: drums and bass, with little confidence.
+    Heuristic,
+    /// Nothing: none are given.
+    Off,
 }

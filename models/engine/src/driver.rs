@@ -1,11 +1,12 @@
 //! Runs a [`Separator`] over a whole track: one grid, weighted overlap-add, checkpoints, resume.
 
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EngineError, Grid, Monitor, Segment, Segments, Separator, Span, TrackStats, durable,
+    EngineError, Grid, ModelInfo, Monitor, Segment, Segments, Separator, Span, TrackStats, durable,
+    protocol::Precision,
     spool::{SpoolReader, SpoolWriter},
 };
 
@@ -42,10 +43,42 @@ pub struct Summary {
 }
 
 /// Where a separation had got to: every stem is final and durable below `frames`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Checkpoint {
-    key: String,
-    frames: u64,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Identity of everything that decides the result. Frames below a checkpoint of the same key have the same bits.
+    pub key: String,
+    /// Frames that are final.
+    pub frames: u64,
+}
+
+impl Checkpoint {
+    /// The key of a separation: model, device, arithmetic, layout and the identity of the input.
+    pub fn key(
+        model: &ModelInfo,
+        device: &str,
+        precision: Precision,
+        layout: &Layout,
+        input: &str,
+    ) -> String {
+        let ModelInfo { id, fingerprint, sources, .. } = model;
+        let Layout { overlap, shifts, seed } = layout;
+        let sources = sources.join("+");
+        format!(
+            "{id} {fingerprint} {device} {precision:?} {sources} overlap {overlap} shifts {shifts} seed {seed} input {input}"
+        )
+    }
+
+    /// The checkpoint of the stems in `dir`; none if there is none yet.
+    ///
+    /// Whoever reads stems while they are computed reads this before and after: as long as the key stays, what lay
+    /// below it was what is in the end.
+    pub fn read(dir: &Path) -> io::Result<Option<Self>> {
+        match fs::read(dir.join(CHECKPOINT)) {
+            Ok(raw) => Ok(serde_json::from_slice(&raw).ok()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// A track to be separated.
@@ -204,20 +237,27 @@ const CHECKPOINT: &str = "checkpoint.json";
 
 impl<'a> Stems<'a> {
     fn open(dir: &'a Path, key: &'a str, sources: &[String], channels: usize) -> Result<Self, EngineError> {
-        let io = |error| EngineError::io("open stems", error);
-        fs::create_dir_all(dir).map_err(io)?;
+        let failed = |error| EngineError::io("open stems", error);
+        fs::create_dir_all(dir).map_err(failed)?;
         let open = |frames| -> Result<Vec<SpoolWriter>, EngineError> {
             let path = |source: &String| dir.join(source).with_extension("f32");
             sources.iter().map(|source| SpoolWriter::open(&path(source), channels, frames)).collect()
         };
-        let frames =
-            match fs::read(dir.join(CHECKPOINT)).map(|raw| serde_json::from_slice::<Checkpoint>(&raw)) {
-                Ok(Ok(checkpoint)) if checkpoint.key == key => checkpoint.frames,
-                _ => 0,
-            };
-        // a spool that is shorter than its checkpoint says is damaged: begin again
-        let (spools, frames) = open(frames).map(|spools| (spools, frames)).or_else(|_| Ok((open(0)?, 0)))?;
-        durable::sync_dir(dir).map_err(io)?;
+        let begin = || -> Result<_, EngineError> {
+            // first, so that nobody takes for final what is written anew
+            match fs::remove_file(dir.join(CHECKPOINT)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
+                _ => Ok((open(0)?, 0)),
+            }
+        };
+        let (spools, frames) = match Checkpoint::read(dir) {
+            Ok(Some(Checkpoint { key: same, frames })) if same == key => {
+                // a spool that is shorter than its checkpoint says is damaged: begin again
+                open(frames).map(|spools| (spools, frames)).or_else(|_| begin())?
+            }
+            _ => begin()?,
+        };
+        durable::sync_dir(dir).map_err(failed)?;
         Ok(Self { dir, key, spools, frames })
     }
 

@@ -14,7 +14,7 @@ pub mod protocol;
 mod separator;
 pub mod spool;
 
-pub use driver::{Layout, Summary, Task, separate_track};
+pub use driver::{Checkpoint, Layout, Summary, Task, separate_track};
 pub use error::EngineError;
 pub use grid::{Grid, Segment};
 pub use monitor::{Monitor, Span, Unwatched};

@@ -14,6 +14,8 @@ pub struct Model {
     pub id: String,
     /// What computes.
     pub architecture: Architecture,
+    /// Its stems in the model's order, as the catalogue has them; none for an engine without weights.
+    pub sources: Vec<String>,
     /// The bag's networks in order; none for an engine without weights.
     pub members: Vec<Member>,
 }

@@ -1,9 +1,9 @@
 //! Compares this crate with what `reference/reference.py full FOLDER` left in a folder:
 //!
-//! `against_reference FOLDER MODEL [f32|fast] [time [profile]]`
+//! `against_reference FOLDER MODEL [f32|fast] [snr] [network] [track] [profile]`
 //!
-//! Prints JSON: signal-to-error ratio of each stem in dB, or with `time` seconds for one segment and for the track, and
-//! the peak memory.
+//! Prints JSON: signal-to-error ratio of each stem in dB; with `network` seconds for one segment, by the clock and of the
+//! processor; with `track` seconds for the track, and the peak memory; with `profile` the milliseconds of each layer.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a development program")]
 
@@ -30,6 +30,13 @@ impl Monitor for Clock {
     }
 }
 
+/// Seconds that this process's threads have computed.
+fn processor() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+}
+
 fn main() {
     let args: Vec<String> = env::args().skip(1).collect();
     let (folder, name) = (Path::new(&args[0]), &args[1]);
@@ -38,9 +45,12 @@ fn main() {
     use_threads(threads());
     let file = folder.join(format!("{name}.safetensors"));
     let sha256 = Sha256::digest(fs::read(&file).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect();
-    let sources = if name == "htdemucs_6s" { 6 } else { 4 };
-    let member = Member { file, sha256, blend: vec![1.0; sources] };
-    let model = Model { id: name.clone(), architecture: Architecture::Htdemucs, members: vec![member] };
+    let mut sources = ["drums", "bass", "other", "vocals"].map(String::from).to_vec();
+    if name == "htdemucs_6s" {
+        sources.extend(["guitar", "piano"].map(String::from));
+    }
+    let members = vec![Member { file, sha256, blend: vec![1.0; sources.len()] }];
+    let model = Model { id: name.clone(), architecture: Architecture::Htdemucs, sources, members };
     let mut separator = HtDemucs::open(&model, &[], device, precision).unwrap();
     let info = separator.info().clone();
     let mix = SpoolReader::open(&folder.join("song.f32"), 2).unwrap();
@@ -57,31 +67,39 @@ fn main() {
         };
         separate_track(separator, &task, &Unwatched, &mut |_| {}).unwrap();
     };
-    if args.iter().any(|arg| arg == "time") {
-        let frames = info.segment.min(mix.frames() as usize);
-        let (mut input, mut output) = (vec![0.0; frames * 2], vec![0.0; frames * 2 * info.sources.len()]);
-        mix.read(0, &mut input).unwrap();
-        let mut once = || {
-            let inside = 0..frames;
-            let segments = Segments { mix: &input, inside: std::slice::from_ref(&inside) };
-            let began = Instant::now();
-            separator.separate(&segments, &mut output, &Unwatched).unwrap();
-            began.elapsed().as_secs_f64()
-        };
-        once();
-        if args.iter().any(|arg| arg == "profile") {
-            let clock = Clock(std::cell::RefCell::new(vec![Instant::now()]));
-            let inside = 0..frames;
-            let segments = Segments { mix: &input, inside: std::slice::from_ref(&inside) };
-            separator.separate(&segments, &mut output, &clock).unwrap();
-            let mut times = clock.0.into_inner();
-            times.push(Instant::now());
-            let steps: Vec<_> =
-                times.windows(2).map(|pair| (pair[1] - pair[0]).as_millis().to_string()).collect();
-            println!("{{\"layers_ms\": [{}]}}", steps.join(", "));
-            return;
-        }
-        let network = (0..3).map(|_| once()).sum::<f64>() / 3.0;
+    let asked = |word: &str| args.iter().any(|arg| arg == word);
+    let frames = info.segment.min(mix.frames() as usize);
+    let (mut input, mut output) = (vec![0.0; frames * 2], vec![0.0; frames * 2 * info.sources.len()]);
+    mix.read(0, &mut input).unwrap();
+    let mut once = |monitor: &dyn Monitor| {
+        let inside = 0..frames;
+        let segments = Segments { mix: &input, inside: std::slice::from_ref(&inside) };
+        separator.separate(&segments, &mut output, monitor).unwrap();
+    };
+    if asked("profile") {
+        once(&Unwatched);
+        let clock = Clock(std::cell::RefCell::new(vec![Instant::now()]));
+        once(&clock);
+        let mut times = clock.0.into_inner();
+        times.push(Instant::now());
+        let steps: Vec<_> =
+            times.windows(2).map(|pair| (pair[1] - pair[0]).as_millis().to_string()).collect();
+        println!("{{\"layers_ms\": [{}]}}", steps.join(", "));
+    }
+    if asked("network") {
+        const TIMES: usize = 3;
+        once(&Unwatched);
+        let (began, busy) = (Instant::now(), processor());
+        (0..TIMES).for_each(|_| once(&Unwatched));
+        let (network, busy) = (began.elapsed().as_secs_f64(), processor() - busy);
+        println!(
+            "{{\"segment_s\": {:.2}, \"network_s\": {:.3}, \"processor_s\": {:.3}}}",
+            frames as f64 / f64::from(info.sample_rate),
+            network / TIMES as f64,
+            busy / TIMES as f64
+        );
+    }
+    if asked("track") {
         let began = Instant::now();
         run(&mut separator, 0);
         let track = began.elapsed().as_secs_f64();
@@ -89,10 +107,11 @@ fn main() {
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         let peak = peak.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0;
         println!(
-            "{{\"segment_s\": {:.2}, \"network_s\": {network:.3}, \"track_s\": {:.2}, \"separate_s\": {track:.2}, \"peak_mb\": {peak:.0}}}",
-            frames as f64 / f64::from(info.sample_rate),
+            "{{\"track_s\": {:.2}, \"separate_s\": {track:.2}, \"peak_mb\": {peak:.0}}}",
             mix.frames() as f64 / f64::from(info.sample_rate),
         );
+    }
+    if !asked("snr") && (asked("profile") || asked("network") || asked("track")) {
         return;
     }
     run(&mut separator, 1);

@@ -242,9 +242,16 @@ def clock(folder, name):
     began = time.perf_counter()
     run(model, mix, 0.25, 0, 0)
     track = time.perf_counter() - began
+    square = torch.rand(2048, 2048)
+    products = []
+    for _ in range(8):
+        began = time.perf_counter()
+        square @ square
+        products.append(time.perf_counter() - began)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"segment_s": segment.shape[-1] / model.samplerate, "network_s": network,
-                      "track_s": mix.shape[-1] / model.samplerate, "separate_s": track, "peak_mb": peak}))
+                      "track_s": mix.shape[-1] / model.samplerate, "separate_s": track, "peak_mb": peak,
+                      "gemm_gflops": 2 * 2048**3 / min(products) / 1e9}))
 
 
 if __name__ == "__main__":

@@ -44,15 +44,25 @@ pub(crate) fn find(name: &str) -> Result<Device, Error> {
     }
 }
 
-/// The element type that a network computes in on a device, and why if it is not what the precision stands for.
-pub(crate) fn kind(precision: Precision, device: Device) -> (Kind, Option<&'static str>) {
+/// What a network computes in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Arithmetic {
+    /// Between layers.
+    pub(crate) kind: Kind,
+    /// Inside of products and convolutions.
+    pub(crate) products: Kind,
+}
+
+/// What a network computes in on a device, and why if it is not what the precision stands for.
+pub(crate) fn arithmetic(precision: Precision, device: Device) -> (Arithmetic, Option<&'static str>) {
+    let of = |kind, products| Arithmetic { kind, products };
     match (precision, device) {
-        (Precision::F32, _) => (Kind::Float, None),
-        (Precision::Fast, Device::Cuda(_)) => (Kind::Half, None),
+        (Precision::F32, _) => (of(Kind::Float, Kind::Float), None),
+        (Precision::Fast, Device::Cuda(_)) => (of(Kind::Half, Kind::Half), None),
+        (Precision::Fast, _) if has_bf16() => (of(Kind::Float, Kind::BFloat16), None),
         // without these instructions libtorch emulates bfloat16, at half the speed of single precision
-        (Precision::Fast, _) if has_bf16() => (Kind::BFloat16, None),
         (Precision::Fast, _) => {
-            (Kind::Float, Some("this processor has no bfloat16 arithmetic: computed in f32"))
+            (of(Kind::Float, Kind::Float), Some("this processor has no bfloat16 arithmetic: computed in f32"))
         }
     }
 }

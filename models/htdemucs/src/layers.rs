@@ -1,4 +1,4 @@
-//! Layers of both networks: convolutions, norms, residual branches, encoder and decoder layers.
+//! Layers of both networks: norms, residual branches, encoder and decoder layers.
 //!
 //! Shapes: `[batch, channels, time]` in the waveform branch, `[batch, channels, frequency, time]` in the spectrogram's.
 
@@ -7,59 +7,12 @@ use tch::{Device, Kind, Tensor};
 use crate::{
     Error, Out,
     config::Config,
+    convolution::{Conv, Transposed},
+    onednn,
     recurrent::{Blstm, LocalState},
     residual::{Branch, Plain},
     weights::Weights,
 };
-
-/// A convolution over time, or over frequency with kernels of one frame.
-pub(crate) struct Conv {
-    weight: Tensor,
-    bias: Tensor,
-    stride: Vec<i64>,
-    padding: Vec<i64>,
-    dilation: i64,
-}
-
-impl Conv {
-    pub(crate) fn new(
-        weights: &mut Weights,
-        name: &str,
-        stride: Vec<i64>,
-        padding: Vec<i64>,
-    ) -> Result<Self, Error> {
-        let (weight, bias) =
-            (weights.take(&format!("{name}.weight"))?, weights.take(&format!("{name}.bias"))?);
-        Ok(Self { weight, bias, stride, padding, dilation: 1 })
-    }
-
-    /// One output for each input frame.
-    pub(crate) fn pointwise(weights: &mut Weights, name: &str) -> Result<Self, Error> {
-        Self::new(weights, name, vec![1], vec![0])
-    }
-
-    fn dilated(weights: &mut Weights, name: &str, dilation: i64) -> Result<Self, Error> {
-        let conv = Self::new(weights, name, vec![1], vec![0])?;
-        let kernel = conv.weight.size().last().copied().unwrap_or(1);
-        Ok(Self { padding: vec![dilation * (kernel / 2)], dilation, ..conv })
-    }
-
-    pub(crate) fn forward(&self, x: &Tensor) -> Out {
-        let (weight, bias) = (&self.weight, Some(&self.bias));
-        Ok(match weight.dim() {
-            4 => x.f_conv2d(weight, bias, &self.stride, &self.padding, [self.dilation], 1)?,
-            _ => x.f_conv1d(weight, bias, &self.stride, &self.padding, [self.dilation], 1)?,
-        })
-    }
-
-    fn transposed(&self, x: &Tensor) -> Out {
-        let (weight, bias) = (&self.weight, Some(&self.bias));
-        Ok(match weight.dim() {
-            4 => x.f_conv_transpose2d(weight, bias, &self.stride, [0], [0], 1, [1])?,
-            _ => x.f_conv_transpose1d(weight, bias, &self.stride, [0], [0], 1, [1])?,
-        })
-    }
-}
 
 /// Group normalisation (Wu and He 2018).
 pub(crate) struct GroupNorm {
@@ -126,19 +79,6 @@ impl DConvLayer {
     }
 }
 
-/// A dense tensor's samples.
-fn samples_mut(x: &mut Tensor) -> Result<&mut [f32], Error> {
-    if x.kind() != Kind::Float || x.device() != Device::Cpu || !x.is_contiguous() {
-        return Err(Error::Shape("a residual branch"));
-    }
-    let (data, len) = (x.data_ptr().cast::<f32>(), x.numel());
-    #[expect(unsafe_code, reason = "tch has no view of a tensor's memory")]
-    // SAFETY: the tensor is dense and holds `len` floats in this process's memory; it is borrowed as long as the slice, and
-    // whoever calls this has just made it and shares it with nobody.
-    let samples = unsafe { std::slice::from_raw_parts_mut(data, len) };
-    Ok(samples)
-}
-
 impl DConv {
     fn new(weights: &mut Weights, name: &str, config: &Config, index: usize) -> Result<Self, Error> {
         let layers = (0..config.dconv_depth.unsigned_abs()).map(|depth| {
@@ -203,7 +143,7 @@ impl DConv {
                 let rows = if freq { shape[2] } else { 1 };
                 let time = shape.last().copied().unwrap_or_default();
                 fused.apply(
-                    samples_mut(&mut x)?,
+                    onednn::samples_mut(&mut x)?,
                     rows as usize,
                     time as usize,
                     tch::get_num_threads() as usize,
@@ -228,6 +168,8 @@ pub(crate) struct Place {
     pub(crate) pad: bool,
     /// Only the first convolution: where the branches meet.
     pub(crate) empty: bool,
+    /// About the size along frequency (one in the waveform branch) and time, where the layer is widest: an encoder's input.
+    pub(crate) size: [i64; 2],
 }
 
 impl Place {
@@ -251,6 +193,12 @@ impl Place {
     fn unit(&self) -> Vec<i64> {
         vec![1; if self.freq { 2 } else { 1 }]
     }
+
+    /// The size behind the stride.
+    fn inner(&self) -> [i64; 2] {
+        let [freqs, time] = self.size;
+        if self.freq { [freqs / self.stride, time] } else { [1, time / self.stride] }
+    }
 }
 
 /// An encoder layer of either branch.
@@ -269,8 +217,10 @@ impl Encoder {
         config: &Config,
         place: Place,
     ) -> Result<Self, Error> {
+        let kind = weights.products();
         let conv =
-            Conv::new(weights, &format!("{name}.conv"), place.strides(), place.along(place.padding()))?;
+            Conv::new(weights, &format!("{name}.conv"), place.strides(), place.along(place.padding()))?
+                .packed(place.size, kind)?;
         let (mut norm, mut dconv, mut rewrite) = (None, None, None);
         if !place.empty {
             let normed = place.index >= config.norm_starts;
@@ -280,8 +230,8 @@ impl Encoder {
             let norm2 = if config.rewrite { group(format!("{name}.norm2"))? } else { None };
             if config.rewrite {
                 let context = place.context(config.context_enc);
-                rewrite =
-                    Some((Conv::new(weights, &format!("{name}.rewrite"), place.unit(), context)?, norm2));
+                let conv = Conv::new(weights, &format!("{name}.rewrite"), place.unit(), context)?;
+                rewrite = Some((conv.packed(place.inner(), kind)?, norm2));
             }
             if config.dconv_encoder {
                 dconv = Some(DConv::new(weights, &format!("{name}.dconv"), config, place.index)?);
@@ -307,15 +257,20 @@ impl Encoder {
                 x = x.f_constant_pad_nd([0, self.place.stride - over])?;
             }
         }
-        let mut y = self.conv.forward(&x)?;
         if self.place.empty {
-            return Ok(y);
+            return self.conv.forward(&x);
         }
-        if let Some(inject) = inject {
-            let inject = if inject.dim() < y.dim() { inject.f_unsqueeze(2)? } else { inject.shallow_clone() };
-            y = y.f_add(&inject)?;
-        }
-        let y = normalised(self.norm.as_ref(), &y)?.f_gelu("none")?;
+        let y = match (inject, &self.norm) {
+            (None, None) => self.conv.forward_gelu(&x)?,
+            (inject, norm) => {
+                let mut y = self.conv.forward(&x)?;
+                if let Some(inject) = inject {
+                    let flat = inject.dim() < y.dim();
+                    y = y.f_add(&if flat { inject.f_unsqueeze(2)? } else { inject.shallow_clone() })?;
+                }
+                normalised(norm.as_ref(), &y)?.f_gelu("none")?
+            }
+        };
         let y = DConv::apply(self.dconv.as_ref(), y, self.place.freq)?;
         match &self.rewrite {
             Some((conv, norm)) => Ok(normalised(norm.as_ref(), &conv.forward(&y)?)?.f_glu(1)?),
@@ -327,7 +282,7 @@ impl Encoder {
 /// A decoder layer of either branch.
 pub(crate) struct Decoder {
     place: Place,
-    conv: Conv,
+    conv: Transposed,
     norm: Option<GroupNorm>,
     dconv: Option<DConv>,
     rewrite: Option<(Conv, Option<GroupNorm>)>,
@@ -340,7 +295,9 @@ impl Decoder {
         config: &Config,
         place: Place,
     ) -> Result<Self, Error> {
-        let conv = Conv::new(weights, &format!("{name}.conv_tr"), place.strides(), vec![])?;
+        let kind = weights.products();
+        let name_conv = format!("{name}.conv_tr");
+        let conv = Transposed::new(weights, &name_conv, place.strides(), place.inner(), kind)?;
         let normed = place.index >= config.norm_starts;
         let mut group =
             |name: String| normed.then(|| GroupNorm::new(weights, &name, config.norm_groups)).transpose();
@@ -350,8 +307,8 @@ impl Decoder {
             if config.rewrite {
                 let norm1 = group(format!("{name}.norm1"))?;
                 let context = place.context(config.context);
-                rewrite =
-                    Some((Conv::new(weights, &format!("{name}.rewrite"), place.unit(), context)?, norm1));
+                let conv = Conv::new(weights, &format!("{name}.rewrite"), place.unit(), context)?;
+                rewrite = Some((conv.packed(place.inner(), kind)?, norm1));
             }
             if config.dconv_decoder {
                 dconv = Some(DConv::new(weights, &format!("{name}.dconv"), config, place.index)?);
@@ -375,7 +332,7 @@ impl Decoder {
         let mut x = x.shallow_clone();
         if self.place.freq && x.dim() == 3 {
             let (batch, _, time) = x.size3()?;
-            let channels = self.conv.weight.size()[0];
+            let channels = self.conv.channels;
             x = x.f_view([batch, channels, -1, time])?;
         }
         let y = if self.place.empty {
@@ -390,14 +347,18 @@ impl Decoder {
             };
             DConv::apply(self.dconv.as_ref(), y, self.place.freq)?
         };
-        let mut z = normalised(self.norm.as_ref(), &self.conv.transposed(&y)?)?;
+        let gelu = self.place.index > 0;
+        let mut z = match &self.norm {
+            None => self.conv.forward(&y, gelu)?,
+            Some(norm) => norm.forward(&self.conv.forward(&y, false)?)?,
+        };
         let pad = self.place.padding();
         if !self.place.freq {
             z = z.f_narrow(2, pad, length)?;
         } else if pad > 0 {
             z = z.f_narrow(2, pad, z.size()[2] - 2 * pad)?;
         }
-        if self.place.index > 0 {
+        if gelu && self.norm.is_some() {
             z = z.f_gelu("none")?;
         }
         Ok((z, y))

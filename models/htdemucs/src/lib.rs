@@ -5,13 +5,16 @@
 //! checkpoint is executed; its arguments decide the network's shape. [`HtDemucs`] is one such network or a bag of them as a
 //! [`Separator`].
 
+mod attention;
 mod checkpoint;
 mod config;
+mod convolution;
 mod device;
 mod error;
 mod fallback;
 mod layers;
 mod network;
+mod onednn;
 pub mod pickle;
 mod recurrent;
 mod residual;

@@ -6,7 +6,9 @@ use crate::{
     Error, Out,
     checkpoint::Checkpoint,
     config::{Class, Config},
-    layers::{Conv, Decoder, Encoder, Place, mean_std},
+    convolution::Conv,
+    device::Arithmetic,
+    layers::{Decoder, Encoder, Place, mean_std},
     spectrogram::Stft,
     transformer::Transformer,
     weights::Weights,
@@ -30,16 +32,19 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// A network on `device` that computes in `kind`.
-    pub(crate) fn new(checkpoint: Checkpoint, device: Device, kind: Kind) -> Result<Self, Error> {
+    /// A network on `device`.
+    pub(crate) fn new(checkpoint: Checkpoint, device: Device, arithmetic: Arithmetic) -> Result<Self, Error> {
+        let Arithmetic { kind, products } = arithmetic;
         let config = Config::new(&checkpoint.class, &checkpoint.args)?;
         let elements: usize =
             checkpoint.tensors.values().map(|array| array.shape.iter().product::<usize>()).sum();
         let weight_bytes = (elements * kind.elt_size_in_bytes()) as u64;
-        let mut weights = Weights::new(checkpoint.tensors, device, kind);
+        let mut weights = Weights::new(checkpoint.tensors, device, kind, products);
         let [mut encoder, mut tencoder] = [Vec::new(), Vec::new()];
         let (mut decoder, mut places_t) = (Vec::new(), Vec::new());
         let mut freqs = config.nfft / 2;
+        let mut length = config.segment as i64;
+        let frames = length / (config.nfft / 4) + 1;
         for index in 0..config.depth {
             let freq = freqs > 1;
             let last_freq = freq && freqs <= config.kernel_size;
@@ -48,12 +53,14 @@ impl Network {
                 (true, true) => (freqs, config.stride),
                 (true, false) => (config.kernel_size, config.stride),
             };
-            let place = || Place { index, freq, kernel, stride, pad: !last_freq, empty: false };
+            let size = if freq { [freqs, frames] } else { [1, frames] };
+            let place = || Place { index, freq, kernel, stride, pad: !last_freq, empty: false, size };
             encoder.push(Encoder::new(&mut weights, &format!("encoder.{index}"), &config, place())?);
             // decoders are numbered from the inside
             let name = format!("decoder.{}", config.depth - 1 - index);
             decoder.push(Decoder::new(&mut weights, &name, &config, place())?);
             if freq {
+                let size = [1, length];
                 let place = || Place {
                     index,
                     freq: false,
@@ -61,7 +68,9 @@ impl Network {
                     stride: config.stride,
                     pad: true,
                     empty: last_freq,
+                    size,
                 };
+                length /= config.stride;
                 tencoder.push(Encoder::new(&mut weights, &format!("tencoder.{index}"), &config, place())?);
                 places_t.push(place());
                 freqs = if last_freq { 1 } else { freqs / config.stride };
@@ -83,7 +92,8 @@ impl Network {
             Some(table.f_contiguous()?.f_unsqueeze(0)?.f_unsqueeze(-1)?)
         };
         let bottom = if config.bottom_channels {
-            let mut conv = |name: &str| Conv::pointwise(&mut weights, name);
+            let kind = weights.products();
+            let mut conv = |name: &str| Conv::pointwise(&mut weights, name)?.packed([8, frames], kind);
             Some([
                 [conv("channel_upsampler")?, conv("channel_downsampler")?],
                 [conv("channel_upsampler_t")?, conv("channel_downsampler_t")?],

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use crate::{Error, Out, layers::Conv, weights::Weights};
+use crate::{Error, Out, convolution::Conv, weights::Weights};
 
 /// Longest sequence that the LSTM sees at once, in frames; longer ones are cut into halfway overlapping pieces.
 const STEPS: i64 = 200;

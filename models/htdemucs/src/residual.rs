@@ -4,13 +4,11 @@
 //! operations that is ten passes over memory; here all of it happens to a row (all channels of one frequency, along
 //! time) while it lies in the cache, and the two products are recomputed instead of stored.
 
-use std::{
-    ops::Range,
-    sync::{Barrier, Mutex, PoisonError},
-    thread,
-};
+use std::{ops::Range, sync::Mutex};
 
 use pulp::{Arch, Simd, WithSimd};
+
+use crate::onednn::{lock, parallel};
 
 /// Outputs that are accumulated at once, in registers.
 const OUT: usize = 6;
@@ -84,7 +82,7 @@ impl Branch {
             if rows >= 4 * threads {
                 self.rows_apart(planes, rows, time, threads);
             } else {
-                self.row_by_row(planes, time, threads);
+                self.row_by_row(planes, time);
             }
         }
     }
@@ -92,109 +90,78 @@ impl Branch {
     /// Each thread takes some rows.
     fn rows_apart(&self, mut planes: Vec<&mut [f32]>, rows: usize, time: usize, threads: usize) {
         let each = rows.div_ceil(threads);
-        thread::scope(|scope| {
-            while planes.first().is_some_and(|plane| !plane.is_empty()) {
-                let mut mine = Vec::with_capacity(planes.len());
-                for plane in &mut planes {
-                    let count = (each * time).min(plane.len());
-                    mine.push(plane.split_off_mut(..count).unwrap_or_default());
+        let mut shares = Vec::new();
+        while planes.first().is_some_and(|plane| !plane.is_empty()) {
+            let mut mine = Vec::with_capacity(planes.len());
+            for plane in &mut planes {
+                let count = (each * time).min(plane.len());
+                mine.push(plane.split_off_mut(..count).unwrap_or_default());
+            }
+            shares.push(Mutex::new(mine));
+        }
+        parallel(shares.len(), &|share| {
+            let mut mine = lock(&shares[share]);
+            let mut work = Work::new(self, time);
+            for row in 0..mine[0].len() / time {
+                let range = row * time..(row + 1) * time;
+                work.load(mine.iter().map(|plane| &plane[range.clone()]));
+                for layer in &self.layers {
+                    work.whole(layer);
                 }
-                scope.spawn(move || {
-                    let count = mine[0].len() / time;
-                    let mut work = Work::new(self, time);
-                    for row in 0..count {
-                        let range = row * time..(row + 1) * time;
-                        work.load(mine.iter().map(|plane| &plane[range.clone()]));
-                        for layer in &self.layers {
-                            work.whole(layer);
-                        }
-                        work.store(mine.iter_mut().map(|plane| &mut plane[range.clone()]));
-                    }
-                });
+                work.store(mine.iter_mut().map(|plane| &mut plane[range.clone()]));
             }
         });
     }
 
     /// All threads share each row: every one has some tiles of it, with what the taps reach beyond their ends.
-    fn row_by_row(&self, mut planes: Vec<&mut [f32]>, time: usize, threads: usize) {
-        let tiles: Vec<Range<usize>> =
-            (0..time).step_by(TILE).map(|from| from..(from + TILE).min(time)).collect();
-        let each = tiles.len().div_ceil(threads);
+    fn row_by_row(&self, mut planes: Vec<&mut [f32]>, time: usize) {
         let rows = planes.first().map_or(0, |plane| plane.len() / time);
         for _ in 0..rows {
             let mut row: Vec<&mut [f32]> =
                 planes.iter_mut().map(|plane| plane.split_off_mut(..time).unwrap_or_default()).collect();
             for layer in &self.layers {
-                let shared: Vec<&[f32]> = row.iter().map(|plane| &**plane).collect();
-                let shares: Vec<_> = tiles.chunks(each).collect();
-                let sums = Sums::new(shares.len());
-                let done: Vec<Work<'_>> = thread::scope(|scope| {
-                    let (shared, sums) = (&shared, &sums);
-                    let mut handles = Vec::new();
-                    for (thread, &tiles) in shares.iter().enumerate() {
-                        handles.push(scope.spawn(move || {
-                            self.share(layer, shared, tiles, &|stage, part, count| {
-                                sums.moments(stage, thread, part, (count * time) as f64)
-                            })
-                        }));
-                    }
-                    handles.into_iter().filter_map(|handle| handle.join().ok()).flatten().collect()
-                });
-                drop(shared);
-                assert_eq!(done.len(), tiles.len(), "a thread of the residual branch panicked");
-                for (work, tile) in done.into_iter().zip(&tiles) {
-                    work.store(row.iter_mut().map(|plane| &mut plane[tile.clone()]));
-                }
+                self.tiles(layer, &mut row, time);
             }
         }
     }
 
-    /// A layer on some tiles. `moments` adds up the sums of all threads' tiles.
-    fn share(
-        &self,
-        layer: &Layer,
-        row: &[&[f32]],
-        tiles: &[Range<usize>],
-        moments: &dyn Fn(usize, [f64; 2], usize) -> [f32; 2],
-    ) -> Vec<Work<'_>> {
-        let add = |sum: [f64; 2], part: [f64; 2]| [sum[0] + part[0], sum[1] + part[1]];
-        let mut works: Vec<_> = tiles.iter().map(|tile| Work::new(self, tile.len())).collect();
-        let mut part = [0.0; 2];
-        for (work, tile) in works.iter_mut().zip(tiles) {
-            work.load_part(row, tile.clone());
-            part = add(part, work.squeeze(layer));
-        }
-        let hidden = moments(0, part, self.hidden);
-        let mut part = [0.0; 2];
-        for work in &mut works {
+    /// A layer on a row, tile by tile.
+    fn tiles(&self, layer: &Layer, row: &mut [&mut [f32]], time: usize) {
+        let tiles: Vec<Range<usize>> =
+            (0..time).step_by(TILE).map(|from| from..(from + TILE).min(time)).collect();
+        let works: Vec<_> = tiles.iter().map(|tile| Mutex::new(Work::new(self, tile.len()))).collect();
+        // each tile's sums, added in the same order whatever the threads
+        let each = |step: &(dyn Fn(&mut Work<'_>, usize) -> [f64; 2] + Sync)| {
+            let parts: Vec<_> = tiles.iter().map(|_| Mutex::new([0.0; 2])).collect();
+            parallel(tiles.len(), &|at| *lock(&parts[at]) = step(&mut lock(&works[at]), at));
+            parts
+                .iter()
+                .map(|part| *lock(part))
+                .fold([0.0; 2], |sum, part| [sum[0] + part[0], sum[1] + part[1]])
+        };
+        let shared: Vec<&[f32]> = row.iter().map(|plane| &**plane).collect();
+        let sums = each(&|work, at| {
+            work.load_part(&shared, tiles[at].clone());
+            work.squeeze(layer)
+        });
+        let hidden = moments(sums, (self.hidden * time) as f64);
+        let sums = each(&|work, _| {
             work.gelu(layer, hidden);
-            part = add(part, work.expand_sums(layer));
+            work.expand_sums(layer)
+        });
+        let expanded = moments(sums, (2 * self.channels * time) as f64);
+        let mut parts: Vec<Vec<&mut [f32]>> = tiles.iter().map(|_| Vec::with_capacity(row.len())).collect();
+        for plane in row {
+            for (part, samples) in parts.iter_mut().zip(plane.chunks_mut(TILE)) {
+                part.push(samples);
+            }
         }
-        let expanded = moments(1, part, 2 * self.channels);
-        works.iter_mut().for_each(|work| work.gate(layer, expanded));
-        works
-    }
-}
-
-/// Sums that threads add up together.
-struct Sums {
-    barrier: Barrier,
-    parts: Mutex<[Vec<[f64; 2]>; 2]>,
-}
-
-impl Sums {
-    fn new(threads: usize) -> Self {
-        let parts = vec![[0.0; 2]; threads];
-        Self { barrier: Barrier::new(threads), parts: Mutex::new([parts.clone(), parts]) }
-    }
-
-    /// Mean and reciprocal deviation over all threads' parts, which are added in the same order by each.
-    fn moments(&self, stage: usize, thread: usize, part: [f64; 2], count: f64) -> [f32; 2] {
-        let lock = || self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        lock()[stage][thread] = part;
-        self.barrier.wait();
-        let total = lock()[stage].iter().fold([0.0; 2], |sum, part| [sum[0] + part[0], sum[1] + part[1]]);
-        moments(total, count)
+        let parts: Vec<_> = parts.into_iter().map(Mutex::new).collect();
+        each(&|work, at| {
+            work.gate(layer, expanded);
+            work.store(lock(&parts[at]).iter_mut().map(|samples| &mut **samples));
+            [0.0; 2]
+        });
     }
 }
 

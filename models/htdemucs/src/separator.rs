@@ -47,9 +47,7 @@ impl HtDemucs {
 
     fn load(model: &Model, sources: &[String], device: Device, precision: Precision) -> Result<Self, Error> {
         let refuse = |message: String| Error::Engine(EngineError::Model(message));
-        let mut opened = Self::networks(&model.members[..model.members.len().min(1)], device, precision)?;
-        let config = opened.first().ok_or_else(|| refuse("a model without members".into()))?.config();
-        let all = config.sources.clone();
+        let all = &model.sources;
         if let Some(member) = model.members.iter().find(|member| member.blend.len() != all.len()) {
             return Err(refuse(format!("{} weights for {} sources", member.blend.len(), all.len())));
         }
@@ -64,20 +62,20 @@ impl HtDemucs {
         {
             return Err(refuse("a stem that no member of the bag contributes to".into()));
         }
+        let networks = Self::networks(&members, device, precision)?;
+        let config = networks.first().ok_or_else(|| refuse("a model without members".into()))?.config();
         let (segment, rate, channels) = (config.segment, config.sample_rate, config.audio_channels as usize);
         let fills_up = config.padded;
-        if !model.members.first().is_some_and(needed) {
-            opened.clear();
+        if let Some(other) = networks.iter().find(|network| network.config().sources != *all) {
+            let found = other.config().sources.join(", ");
+            return Err(refuse(format!("its file has the stems {found}, not {}", all.join(", "))));
         }
-        opened.extend(Self::networks(&members[opened.len()..], device, precision)?);
         let alike = |network: &Network| {
             let config = network.config();
-            config.sources == all
-                && (config.segment, config.sample_rate, config.audio_channels as usize)
-                    == (segment, rate, channels)
+            (config.segment, config.sample_rate, config.audio_channels as usize) == (segment, rate, channels)
         };
-        if !opened.iter().all(alike) {
-            return Err(refuse("the members of the bag differ in sources, segment, rate or channels".into()));
+        if !networks.iter().all(alike) {
+            return Err(refuse("the members of the bag differ in segment, rate or channels".into()));
         }
         let digests = members.iter().map(|member| member.sha256.as_str()).collect::<Vec<_>>().join("+");
         let fingerprint = match members.as_slice() {
@@ -95,7 +93,7 @@ impl HtDemucs {
             fills_up,
             members,
             wanted,
-            networks: opened,
+            networks,
             precision,
             instead,
             placement,
@@ -105,10 +103,11 @@ impl HtDemucs {
     }
 
     fn networks(members: &[Member], device: Device, precision: Precision) -> Result<Vec<Network>, Error> {
-        let (kind, _) = device::kind(precision, device);
+        let (arithmetic, _) = device::arithmetic(precision, device);
         let _no_grad = tch::no_grad_guard();
-        let network =
-            |member: &Member| Network::new(Checkpoint::open(&member.file, &member.sha256)?, device, kind);
+        let network = |member: &Member| {
+            Network::new(Checkpoint::open(&member.file, &member.sha256)?, device, arithmetic)
+        };
         members.iter().map(network).collect()
     }
 
@@ -197,7 +196,7 @@ impl HtDemucs {
 
 /// The arithmetic that a device computes in when `precision` is asked for, and why if it is another one.
 fn available(precision: Precision, device: Device) -> (Precision, Option<&'static str>) {
-    match device::kind(precision, device) {
+    match device::arithmetic(precision, device) {
         (_, None) => (precision, None),
         (_, instead) => (Precision::F32, instead),
     }

@@ -3,7 +3,13 @@
 
 use tch::{Device, Kind, Tensor};
 
-use crate::{Error, Out, config::Transformer as Config, weights::Weights};
+use crate::{
+    Error, Out,
+    attention::{self, Rows},
+    config::Transformer as Config,
+    onednn::{self, After},
+    weights::Weights,
+};
 
 /// Layer normalisation (Ba, Kiros, Hinton 2016).
 struct LayerNorm {
@@ -44,72 +50,146 @@ impl TimeNorm {
     }
 }
 
+/// A product with weights `[out, in]`, packed where that can be had.
 struct Linear {
     weight: Tensor,
     bias: Tensor,
+    /// What it computes in, if packed.
+    packed: Option<Kind>,
 }
 
 impl Linear {
-    fn new(weights: &mut Weights, name: &str) -> Result<Self, Error> {
-        Ok(Self {
-            weight: weights.take(&format!("{name}.weight"))?,
-            bias: weights.take(&format!("{name}.bias"))?,
-        })
+    /// `scale`: what each output is multiplied with.
+    fn new(weights: &mut Weights, name: &str, scale: Option<&Tensor>) -> Result<Self, Error> {
+        let (weight, bias) =
+            (weights.take(&format!("{name}.weight"))?, weights.take(&format!("{name}.bias"))?);
+        let kind = weights.products();
+        match scale {
+            Some(scale) => Self::of(&weight.f_mul(&scale.f_unsqueeze(1)?)?, &bias.f_mul(scale)?, kind),
+            None => Self::of(&weight, &bias, kind),
+        }
     }
 
-    fn forward(&self, x: &Tensor) -> Out {
-        Ok(x.f_linear(&self.weight, Some(&self.bias))?)
+    fn of(weight: &Tensor, bias: &Tensor, kind: Kind) -> Result<Self, Error> {
+        if !onednn::packs(weight) {
+            return Ok(Self { weight: weight.f_contiguous()?, bias: bias.f_contiguous()?, packed: None });
+        }
+        let weight = onednn::pack_linear(&weight.f_to_kind(kind)?.f_contiguous()?)?;
+        Ok(Self { weight, bias: bias.f_to_kind(kind)?.f_contiguous()?, packed: Some(kind) })
+    }
+
+    /// In the kind that it computes in, unless something of another kind is added.
+    fn forward(&self, x: &Tensor, after: After<'_>) -> Out {
+        match (self.packed, after) {
+            (Some(kind), After::Add(other)) if other.kind() != kind => {
+                Ok(other.f_add(&self.forward(x, After::Nothing)?)?)
+            }
+            (Some(kind), after) => {
+                onednn::linear(&x.f_to_kind(kind)?.f_contiguous()?, &self.weight, &self.bias, after)
+            }
+            (None, after) => {
+                let y = x.f_linear(&self.weight, Some(&self.bias))?;
+                Ok(match after {
+                    After::Nothing => y,
+                    After::Gelu => y.f_gelu("none")?,
+                    After::Add(other) => y.f_add(other)?,
+                })
+            }
+        }
     }
 }
 
 /// Multi-head attention (Vaswani et al. 2017).
 struct Attention {
     heads: i64,
-    /// Projections of query, key and value, in this order along the first axis.
-    project: Linear,
+    /// Query, key and value in one; of two branches the query, and key and value.
+    project: Vec<Linear>,
     out: Linear,
 }
 
 impl Attention {
-    fn new(weights: &mut Weights, name: &str, heads: i64) -> Result<Self, Error> {
-        let project = Linear {
-            weight: weights.take(&format!("{name}.in_proj_weight"))?,
-            bias: weights.take(&format!("{name}.in_proj_bias"))?,
+    fn new(
+        weights: &mut Weights,
+        name: &str,
+        config: &Config,
+        cross: bool,
+        scale: Option<&Tensor>,
+    ) -> Result<Self, Error> {
+        let weight = weights.take(&format!("{name}.in_proj_weight"))?;
+        let bias = weights.take(&format!("{name}.in_proj_bias"))?;
+        let width = bias.size1()? / 3;
+        let kind = weights.products();
+        let part = |from, parts| {
+            let (from, rows) = (from * width, parts * width);
+            Linear::of(&weight.f_narrow(0, from, rows)?, &bias.f_narrow(0, from, rows)?, kind)
         };
-        Ok(Self { heads, project, out: Linear::new(weights, &format!("{name}.out_proj"))? })
+        let project = if cross { vec![part(0, 1)?, part(1, 2)?] } else { vec![part(0, 3)?] };
+        Ok(Self {
+            heads: config.heads,
+            project,
+            out: Linear::new(weights, &format!("{name}.out_proj"), scale)?,
+        })
     }
 
-    /// `[batch, time, channels]`; `other` of its own length is what is attended to, `x` itself when there is none.
-    fn forward(&self, x: &Tensor, other: Option<&Tensor>) -> Out {
-        let (batch, time, channels) = x.size3()?;
-        let part = |x: &Tensor, from: i64, parts: i64| -> Result<Vec<Tensor>, Error> {
-            let weight = self.project.weight.f_narrow(0, from * channels, parts * channels)?;
-            let bias = self.project.bias.f_narrow(0, from * channels, parts * channels)?;
-            let y = x.f_linear(&weight, Some(&bias))?;
-            let y = y.f_view([batch, x.size()[1], parts, self.heads, channels / self.heads])?;
-            let y = y.f_permute([2, 0, 3, 1, 4])?;
-            (0..parts).map(|part| Ok(y.f_select(0, part)?)).collect()
+    /// `[batch, time, channels]` added to `residual`; `other` of its own length is what is attended to, `x` itself when
+    /// there is none.
+    fn forward(&self, x: &Tensor, other: Option<&Tensor>, residual: &Tensor) -> Out {
+        let first = self.project[0].forward(x, After::Nothing)?;
+        let second = match (other, self.project.get(1)) {
+            (Some(other), Some(project)) => Some(project.forward(other, After::Nothing)?),
+            _ => None,
         };
-        let projected = match other {
-            None => part(x, 0, 3)?,
-            Some(other) => {
-                let mut projected = part(x, 0, 1)?;
-                projected.extend(part(other, 1, 2)?);
-                projected
-            }
+        let channels = x.size3()?.2;
+        let dim = channels / self.heads;
+        let y = if x.kind() == Kind::Float && x.device() == Device::Cpu && attention::fits(dim as usize) {
+            let first = first.f_to_kind(Kind::Float)?;
+            let second = second.map(|second| second.f_to_kind(Kind::Float)).transpose()?;
+            self.in_cache(&first, second.as_ref(), channels)?
+        } else {
+            self.by_libtorch(&first, second.as_ref(), channels)?
         };
-        let [query, key, value] = &projected[..] else { return Err(Error::Shape("attention")) };
+        self.out.forward(&y, After::Add(residual))
+    }
+
+    fn in_cache(&self, first: &Tensor, second: Option<&Tensor>, channels: i64) -> Out {
+        let (batch, time, _) = first.size3()?;
+        let (heads, width) = (self.heads as usize, channels as usize);
+        // key and value follow the query in one product, or begin another one
+        let (other, from) = second.map_or((first, width), |second| (second, 0));
+        let rows = |x| -> Result<Rows<'_>, Error> {
+            let (_, count, stride) = Tensor::size3(x)?;
+            Ok(Rows { samples: onednn::samples(x)?, from: 0, stride: stride as usize, count: count as usize })
+        };
+        let (first, other) = (rows(first)?, rows(other)?);
+        let mut out = Tensor::f_empty([batch, time, channels], (Kind::Float, Device::Cpu))?;
+        for (at, out) in onednn::samples_mut(&mut out)?.chunks_exact_mut(first.count * width).enumerate() {
+            let sides = [first.from(at, 0), other.from(at, from), other.from(at, from + width)];
+            attention::attend(sides, heads, width / heads, out);
+        }
+        Ok(out)
+    }
+
+    fn by_libtorch(&self, first: &Tensor, second: Option<&Tensor>, channels: i64) -> Out {
+        let part = |x: &Tensor, at: i64| -> Out {
+            let y = x.f_narrow(2, at * channels, channels)?;
+            let (batch, time, _) = y.size3()?;
+            Ok(y.f_view([batch, time, self.heads, channels / self.heads])?.f_transpose(1, 2)?)
+        };
+        let ([query, key, value], time) = match second {
+            None => ([part(first, 0)?, part(first, 1)?, part(first, 2)?], first.size3()?.1),
+            Some(second) => ([part(first, 0)?, part(second, 0)?, part(second, 1)?], first.size3()?.1),
+        };
         let y = Tensor::f_scaled_dot_product_attention(
-            query,
-            key,
-            value,
+            &query,
+            &key,
+            &value,
             None::<&Tensor>,
             0.0,
             false,
             None::<f64>,
             false,
         )?;
-        self.out.forward(&y.f_transpose(1, 2)?.f_reshape([batch, time, channels])?)
+        Ok(y.f_transpose(1, 2)?.f_reshape([-1, time, channels])?)
     }
 }
 
@@ -122,27 +202,25 @@ struct Layer {
     /// Of the query, of the other branch (cross layers only), before the linear part.
     norms: Vec<LayerNorm>,
     norm_out: Option<TimeNorm>,
-    scales: [Option<Tensor>; 2],
     norm_first: bool,
     gelu: bool,
 }
 
 impl Layer {
     fn new(weights: &mut Weights, name: &str, config: &Config, cross: bool) -> Result<Self, Error> {
-        let attention = if cross { "cross_attn" } else { "self_attn" };
+        let attention = format!("{name}.{}", if cross { "cross_attn" } else { "self_attn" });
+        // the scales of what is added are part of the products before
+        let scale = weights.take_if(&format!("{name}.gamma_1.scale"))?;
+        let scale_linear = weights.take_if(&format!("{name}.gamma_2.scale"))?;
         let mut layer = Self {
             cross,
-            attention: Attention::new(weights, &format!("{name}.{attention}"), config.heads)?,
+            attention: Attention::new(weights, &attention, config, cross, scale.as_ref())?,
             linear: [
-                Linear::new(weights, &format!("{name}.linear1"))?,
-                Linear::new(weights, &format!("{name}.linear2"))?,
+                Linear::new(weights, &format!("{name}.linear1"), None)?,
+                Linear::new(weights, &format!("{name}.linear2"), scale_linear.as_ref())?,
             ],
             norms: Vec::new(),
             norm_out: None,
-            scales: [
-                weights.take_if(&format!("{name}.gamma_1.scale"))?,
-                weights.take_if(&format!("{name}.gamma_2.scale"))?,
-            ],
             norm_first: config.norm_first,
             gelu: config.gelu,
         };
@@ -157,29 +235,28 @@ impl Layer {
     }
 
     fn forward(&self, x: &Tensor, other: &Tensor) -> Out {
-        let attend = |x: &Tensor, other: &Tensor| self.attention.forward(x, self.cross.then_some(other));
+        let attend = |x: &Tensor, other: &Tensor, residual: &Tensor| {
+            self.attention.forward(x, self.cross.then_some(other), residual)
+        };
         if self.norm_first {
             let other = if self.cross { self.norms[1].forward(other)? } else { other.shallow_clone() };
-            let x = self.add(x, &attend(&self.norms[0].forward(x)?, &other)?, 0)?;
+            let x = attend(&self.norms[0].forward(x)?, &other, x)?;
             let last = &self.norms[self.norms.len() - 1];
-            let x = self.add(&x, &self.feed_forward(&last.forward(&x)?)?, 1)?;
+            let x = self.feed_forward(&last.forward(&x)?, &x)?;
             return self.norm_out.as_ref().map_or(Ok(x.shallow_clone()), |norm| norm.forward(&x));
         }
-        let x = self.norms[0].forward(&self.add(x, &attend(x, other)?, 0)?)?;
-        self.norms[1].forward(&self.add(&x, &self.feed_forward(&x)?, 1)?)
+        let x = self.norms[0].forward(&attend(x, other, x)?)?;
+        self.norms[1].forward(&self.feed_forward(&x, &x)?)
     }
 
-    fn add(&self, x: &Tensor, y: &Tensor, scale: usize) -> Out {
-        Ok(match &self.scales[scale] {
-            Some(scale) => x.f_addcmul(y, scale)?,
-            None => x.f_add(y)?,
-        })
-    }
-
-    fn feed_forward(&self, x: &Tensor) -> Out {
-        let y = self.linear[0].forward(x)?;
-        let y = if self.gelu { y.f_gelu("none")? } else { y.f_relu()? };
-        self.linear[1].forward(&y)
+    fn feed_forward(&self, x: &Tensor, residual: &Tensor) -> Out {
+        let [first, second] = &self.linear;
+        let y = if self.gelu {
+            first.forward(x, After::Gelu)?
+        } else {
+            first.forward(x, After::Nothing)?.f_relu()?
+        };
+        second.forward(&y, After::Add(residual))
     }
 }
 

@@ -14,12 +14,18 @@ pub(crate) struct Weights {
     arrays: BTreeMap<String, Array>,
     device: Device,
     kind: Kind,
+    products: Kind,
 }
 
 impl Weights {
-    /// Weights that will lie on `device` as elements of `kind`.
-    pub(crate) fn new(arrays: BTreeMap<String, Array>, device: Device, kind: Kind) -> Self {
-        Self { arrays, device, kind }
+    /// Weights that will lie on `device` as elements of `kind`; products are computed in `products`.
+    pub(crate) fn new(arrays: BTreeMap<String, Array>, device: Device, kind: Kind, products: Kind) -> Self {
+        Self { arrays, device, kind, products }
+    }
+
+    /// What products and convolutions are computed in.
+    pub(crate) fn products(&self) -> Kind {
+        self.products
     }
 
     /// Takes the tensor of that name.

@@ -57,8 +57,8 @@ fn a_file_by_the_reference_is_a_network() {
     fs::write(&file, &bytes).unwrap();
     let open = |sha256: String, blend: Vec<f32>, sources: &[&str], device: &str| {
         let members = vec![Member { file: file.clone(), sha256, blend }];
-        let model = Model { id: "x".into(), architecture: Architecture::Htdemucs, members };
         let sources: Vec<String> = sources.iter().map(|name| (*name).to_owned()).collect();
+        let model = model(members);
         HtDemucs::open(&model, &sources, device, Precision::F32).map(|_| ())
     };
     let right = sha256(&bytes);
@@ -69,7 +69,20 @@ fn a_file_by_the_reference_is_a_network() {
     assert!(matches!(open(right.clone(), vec![1.0; 3], &[], "cpu"), Err(EngineError::Model(_))));
     assert!(matches!(open(right.clone(), vec![0.0, 1.0], &["drums"], "cpu"), Err(EngineError::Model(_))));
     assert!(matches!(open(right.clone(), vec![1.0; 2], &["guitar"], "cpu"), Err(EngineError::Model(_))));
-    assert!(matches!(open(right, vec![1.0; 2], &[], "tpu"), Err(EngineError::Device(_))));
+    assert!(matches!(open(right.clone(), vec![1.0; 2], &[], "tpu"), Err(EngineError::Device(_))));
+    // a file with other stems than the catalogue says
+    let members = vec![Member { file: file.clone(), sha256: right, blend: vec![1.0; 2] }];
+    let other = Model { sources: vec!["vocals".into(), "drums".into()], ..model(members) };
+    let refused = HtDemucs::open(&other, &[], "cpu", Precision::F32).map(|_| ());
+    assert!(
+        matches!(&refused, Err(EngineError::Model(why)) if why.contains("drums, vocals, not vocals, drums"))
+    );
+}
+
+/// Of the two stems that the reference's files have.
+fn model(members: Vec<Member>) -> Model {
+    let sources = vec!["drums".into(), "vocals".into()];
+    Model { id: "x".into(), architecture: Architecture::Htdemucs, sources, members }
 }
 
 #[test]
@@ -182,8 +195,7 @@ fn arguments_that_would_compute_something_else_are_refused() {
         let file = dir.path().join("x.safetensors");
         fs::write(&file, &bytes).unwrap();
         let members = vec![Member { file, sha256: sha256(&bytes), blend: vec![1.0; 2] }];
-        let model = Model { id: "x".into(), architecture: Architecture::Htdemucs, members };
-        HtDemucs::open(&model, &[], "cpu", Precision::F32).map(|_| ())
+        HtDemucs::open(&model(members), &[], "cpu", Precision::F32).map(|_| ())
     };
     for (name, value) in [
         ("cac", serde_json::json!(false)),

@@ -91,7 +91,8 @@ fn model(network: &Network, dir: &Path) -> Model {
         fs::write(&file, &bytes).unwrap();
         Member { file, sha256: sha256(&bytes), blend: part.blend.clone() }
     });
-    Model { id: "test".into(), architecture: Architecture::Htdemucs, members: members.collect() }
+    let sources = serde_json::from_value(network.kwargs["sources"].clone()).unwrap();
+    Model { id: "test".into(), architecture: Architecture::Htdemucs, sources, members: members.collect() }
 }
 
 fn network(name: &str) -> Network {
@@ -183,8 +184,8 @@ fn a_specialist_alone_gives_what_the_bag_gives() {
     let model = model(&network, dir.path());
     let case = &network.cases[0];
     let whole = separate(&mut HtDemucs::open(&model, &[], "cpu", Precision::F32).unwrap(), case, dir.path());
-    // the first tells the bag's sources; the others are not needed, so not read
-    for other in [1, 3] {
+    // the others are not needed, so not read
+    for other in [0, 1, 3] {
         fs::remove_file(&model.members[other].file).unwrap();
     }
     let mut alone = HtDemucs::open(&model, &["other".into()], "cpu", Precision::F32).unwrap();

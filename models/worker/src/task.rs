@@ -8,7 +8,7 @@ use std::{
 };
 
 use harmonix_engine::{
-    Conditions, EngineError, Monitor, Separator, Summary, Task,
+    Checkpoint, Conditions, EngineError, Monitor, Separator, Summary, Task,
     protocol::{Ran, Reason, Say, Separate},
     separate_track,
     spool::SpoolReader,
@@ -65,16 +65,7 @@ fn run(control: &Control, models: &mut Models, separate: &Separate) -> Result<(S
     }
     let mix = SpoolReader::open(&separate.mix, model.channels)?;
     let Conditions { device, precision, .. } = separator.conditions();
-    let key = format!(
-        "{} {} {device} {precision:?} {} overlap {} shifts {} seed {} input {}",
-        model.id,
-        model.fingerprint,
-        model.sources.join("+"),
-        layout.overlap,
-        layout.shifts,
-        layout.seed,
-        separate.input
-    );
+    let key = Checkpoint::key(&model, &device, precision, layout, &separate.input);
     let task = Task { mix: &mix, stats, layout, key: &key, dir: &separate.stems };
     let watch = Watch { control, task: &separate.task, said: Cell::new(None) };
     separator.take_notes();

@@ -140,6 +140,7 @@ impl Daemon {
             .env("HARMONIX_STATE_DIR", self.state())
             .env("HARMONIX_CACHE_DIR", dir.join("cache"))
             .env("HARMONIX_RUNTIME_DIR", dir.join("run"))
+            .env("HARMONIX_DBUS_BUS", "off")
             .env("NO_COLOR", "1")
             .envs(self.setup.env.iter().cloned())
             .stdin(Stdio::null());

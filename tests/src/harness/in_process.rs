@@ -1,7 +1,7 @@
 use std::{path::PathBuf, thread::JoinHandle, time::Duration};
 
 use harmonix_ipc::Client;
-use harmonixd::config::{Config, Worker};
+use harmonixd::config::{Config, Dbus, DbusBus, Worker};
 use tempfile::TempDir;
 
 use super::program;
@@ -23,6 +23,7 @@ impl InProcess {
             cache_dir: dir.path().join("cache"),
             runtime_dir: dir.path().join("run"),
             worker: Worker { program: program("harmonix-worker"), ..defaults.worker.clone() },
+            dbus: Dbus { bus: DbusBus::Off, ..defaults.dbus.clone() },
             ..defaults
         };
         let (stop, stopped) = tokio::sync::oneshot::channel();

@@ -82,7 +82,7 @@ fn another_users_job_does_not_exist() {
     assert_eq!(code, Some(0), "{theirs}");
     assert_eq!(as_nobody(&daemon, &["jobs"]).1["total"], 1);
     let all = Client::connect(&daemon.socket()).unwrap().call(harmonix_ipc::ListJobs::default()).unwrap();
-    assert_eq!((all.total, all.jobs[1].owner), (2, 65534));
+    assert_eq!((all.total, all.jobs[0].owner), (2, 65534));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use harmonix_ipc::{ErrorKind, Format, Job, JobState};
 use harmonix_tests::harness::{Daemon, Setup};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{blip, draft, long_song};
+use crate::support::{blip, draft, long_song, only_source};
 
 /// Hashes of the outputs.
 fn digests(job: &Job) -> Vec<(String, String)> {
@@ -17,22 +17,31 @@ fn undisturbed(daemon: &Daemon, song: &[u8]) -> Vec<(String, String)> {
     digests(&daemon.finished(&job.id))
 }
 
+/// The manifest without the job's id.
+fn manifest(daemon: &Daemon, job: &Job) -> String {
+    let out = daemon.state().join("jobs").join(&job.id.0).join("out");
+    std::fs::read_to_string(out.join(job.manifest.as_ref().unwrap())).unwrap().replacen(&job.id.0, "", 1)
+}
+
 fn kill(pid: u32) {
     kill_process(Pid::from_raw(pid as i32).unwrap(), Signal::KILL).unwrap();
 }
 
-/// [LIB-01, BEY-05, SEP-13]
+/// [LIB-01, BEY-05, BEY-13, SEP-13] The manifest has the same bytes too.
 #[test]
 fn a_killed_worker_costs_a_retry_and_not_a_bit() {
     let daemon = Daemon::start();
     let song = long_song();
-    let expected = undisturbed(&daemon, song);
+    let first = daemon.submit("x.wav", song, draft(Format::Flac16)).unwrap();
+    let first = daemon.finished(&first.id);
+    let expected = digests(&first);
     for at in [0.15, 0.5, 0.8] {
         let job = daemon.submit("x.wav", song, draft(Format::Flac16)).unwrap();
         daemon.until(&job.id, |job| job.state == JobState::Separating && job.progress >= at);
         kill(daemon.worker());
         let job = daemon.finished(&job.id);
         assert_eq!(digests(&job), expected, "killed at {at}");
+        assert_eq!(manifest(&daemon, &job), manifest(&daemon, &first), "killed at {at}");
         let retried = job.events.iter().find(|event| event.kind == "retried").expect("the retry is told");
         assert!(retried.message.contains("signal 9"), "{}", retried.message);
     }
@@ -61,7 +70,7 @@ fn a_killed_daemon_takes_its_jobs_up_again() {
         assert_eq!(digests(&daemon.finished(&job.id)), expected, "killed while {state}");
     }
     assert!(
-        daemon.files().iter().all(|file| !file.contains("work") && !file.contains("source")),
+        daemon.files().iter().all(|file| !file.contains("work") && !file.contains(".part")),
         "{:?}",
         daemon.files()
     );
@@ -96,7 +105,7 @@ fn a_job_that_kills_its_worker_twice_fails() {
     assert_eq!((job.state, error.kind), (JobState::Failed, ErrorKind::Separation));
     assert!(error.message.contains("signal 6"), "{error}");
     assert_eq!(daemon.status().pid, pid);
-    assert_eq!(daemon.files(), Vec::<String>::new());
+    assert_eq!(daemon.files(), only_source(&job.id));
 }
 
 /// A hung worker is replaced.

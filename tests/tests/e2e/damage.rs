@@ -80,6 +80,66 @@ fn honest(daemon: &Daemon, jobs: &[Job], log: &str, what: &str) {
     }
 }
 
+/// Saves what can be read of a store that was refused, perhaps starts from that, and counts the jobs that are as they were.
+fn rescued(daemon: &mut Daemon, jobs: &[Job], what: &str, start: bool) -> usize {
+    let run = |arguments: &[&str]| {
+        let output = daemon.command().args(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            matches!(output.status.code(), Some(0 | 3)),
+            "{what}: {arguments:?}: {}\n{said}",
+            output.status
+        );
+        assert!(!said.contains("panicked"), "{what}: {said}");
+        (output.status.code() == Some(0), said)
+    };
+    let file = daemon.scratch().join("rescued.jsonl");
+    let _ = fs::remove_file(&file);
+    let name = file.display().to_string();
+    if !daemon.state().join("store/db").exists() {
+        return 0;
+    }
+    let (is_whole, said) = run(&["--store-export", &name]);
+    assert!(said.contains("records saved") && is_whole != said.contains("lost: "), "{what}: {said}");
+    let text = fs::read_to_string(&file).unwrap();
+    let found: Vec<Job> = text
+        .lines()
+        .filter_map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["value"].as_str().map(str::to_owned)
+        })
+        .filter_map(|record| {
+            serde_json::from_value(serde_json::from_str::<serde_json::Value>(&record).unwrap()["job"].take())
+                .ok()
+        })
+        .collect();
+    assert!(
+        found.iter().all(|job| jobs.iter().any(|known| known.id == job.id)),
+        "{what}: jobs that there never were"
+    );
+    if is_whole {
+        assert!(jobs.iter().all(|job| found.contains(job)), "{what}: it is not whole:\n{said}");
+    }
+    if start {
+        run(&["--store-import", &name, "--replace"]);
+        let before = daemon.log().len();
+        daemon.try_launch().unwrap_or_else(|why| panic!("{what}: {why}"));
+        let list = daemon.client().call(ListJobs::default()).unwrap().jobs;
+        assert_eq!(list.len(), found.len(), "{what}");
+        for id in list.iter().map(|job| &job.id) {
+            let job = daemon.finished(id);
+            let again = job.state == JobState::Completed || job.error.is_some();
+            assert!(again, "{what}: {job:?}");
+            for output in job.stems.keys() {
+                let fetch = Fetch { job: job.id.clone(), output: output.clone() };
+                daemon.client().fetch(fetch, &mut std::io::sink()).expect(what);
+            }
+        }
+        assert!(daemon.stop().success());
+        assert!(!daemon.log()[before..].contains("panicked"), "{what}");
+    }
+    jobs.iter().filter(|job| found.contains(job)).count()
+}
+
 #[test]
 fn a_damaged_store_is_said_to_be_damaged() {
     let mut daemon = Setup::new().start();
@@ -92,7 +152,7 @@ fn a_damaged_store_is_said_to_be_damaged() {
     assert!(daemon.stop().success());
     let sound = daemon.scratch().join("sound");
     copy(&daemon.state(), &sound);
-    let (mut opened, mut refused) = (0, 0);
+    let (mut opened, mut refused, mut saved) = (0, 0, 0);
     for round in 0..ROUNDS {
         fs::remove_dir_all(daemon.state()).unwrap();
         copy(&sound, &daemon.state());
@@ -111,10 +171,17 @@ fn a_damaged_store_is_said_to_be_damaged() {
                 let said = daemon.log()[before..].to_owned();
                 assert_eq!(status.code(), Some(1), "{what}: {status}\n{said}");
                 assert!(said.contains("harmonixd: the store"), "{what}: it does not say why:\n{said}");
+                assert!(
+                    said.contains("harmonixd --store-export"),
+                    "{what}: it does not say what to do:\n{said}"
+                );
+                saved += rescued(&mut daemon, &jobs, &what, refused % 4 == 0);
             }
         }
         let said = daemon.log()[before..].to_owned();
         assert!(!said.contains("panicked"), "{what}:\n{said}");
     }
     assert!(opened > 0 && refused > 0, "{opened} opened, {refused} refused: the damages are of one kind");
+    let all = refused * jobs.len();
+    assert!(saved * 2 > all, "{saved} of {all} jobs were saved from {refused} stores that were refused");
 }

@@ -196,6 +196,39 @@ fn hostile_names_come_back_as_files_and_harm_nothing() {
     );
 }
 
+/// [ING-18] What is made on the way is gone at the end, whichever it is; what is kept goes with the job.
+#[test]
+fn nothing_temporary_outlives_a_job_or_a_restart() {
+    let mut daemon = Daemon::start();
+    let completed = daemon.submit("a.wav", &blip(44_100, 2), draft(Format::Flac16)).unwrap().id;
+    let failed = daemon.submit("b.wav", b"not a song at all", draft(Format::Flac16)).unwrap().id;
+    for (id, state) in [(&completed, JobState::Completed), (&failed, JobState::Failed)] {
+        assert_eq!(daemon.finished(id).state, state);
+    }
+    let kept = |path: &String| {
+        let (id, rest) = path.split_once('/').unwrap_or((path, ""));
+        matches!(rest, "" | "source") || (id == completed.0 && rest.starts_with("out"))
+    };
+    assert!(daemon.files().iter().all(kept), "{:?}", daemon.files());
+    // what a crash would leave of an upload and of work
+    for left in [
+        "0000nobodys/source.part",
+        &format!("{completed}/work/stems/x"),
+        &format!("{failed}/out/x.flac.part"),
+    ] {
+        let path = daemon.state().join("jobs").join(left);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "left").unwrap();
+    }
+    daemon.crash_and_restart();
+    assert_eq!(daemon.finished(&completed).state, JobState::Completed);
+    assert!(daemon.files().iter().all(kept), "{:?}", daemon.files());
+    for job in [completed.clone(), failed.clone()] {
+        daemon.client().call(harmonix_ipc::Delete { job }).unwrap();
+    }
+    assert_eq!(daemon.files(), Vec::<String>::new());
+}
+
 /// [ING-18] An upload that breaks off, or is given up, leaves nothing and takes no place.
 #[test]
 fn an_upload_that_breaks_off_leaves_nothing() {

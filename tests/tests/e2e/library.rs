@@ -12,8 +12,7 @@ use harmonix_tests::{
 
 use crate::{
     access::{as_nobody, is_root},
-    stall::faketime,
-    support::{blip, draft, noise, not_tested},
+    support::{blip, draft, faketime, noise, not_tested},
 };
 
 fn refused<C: Command>(client: &mut Client, command: C) -> ErrorKind
@@ -269,7 +268,7 @@ fn a_part_of_the_disk_stays_free() {
     let job = daemon.finished(&job.id);
     let error = job.error.unwrap();
     assert_eq!(error.kind, ErrorKind::DiskFull);
-    assert!(error.message.contains("needs 1 MB more, 0 MB are free"), "{error:?}");
+    assert!(error.message.contains("needs 2 MB more, 0 MB are free"), "{error:?}");
     assert_eq!(daemon.status().worker, None);
 }
 

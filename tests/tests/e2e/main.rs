@@ -3,15 +3,20 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "these are tests")]
 
 mod access;
+mod again;
 mod analysis;
 mod cache;
 mod cancel;
 mod config;
 mod crash;
 mod damage;
+mod dbus;
+mod dbus_page;
 mod faults;
+mod feed;
 mod inputs;
 mod library;
+mod listen;
 mod load;
 mod memory;
 mod models;
@@ -19,7 +24,10 @@ mod networks;
 mod outputs;
 mod protocol;
 mod queue;
+mod service;
 mod shape;
 mod stall;
+mod store;
 mod support;
+mod system;
 mod torture;

@@ -1,9 +1,7 @@
 //! Time that passes otherwise than it should: workers that stand still, clocks that jump.
 
 use std::{
-    fs,
-    path::PathBuf,
-    thread,
+    fs, thread,
     time::{Duration, Instant},
 };
 
@@ -14,7 +12,7 @@ use harmonix_tests::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{blip, draft, noise, not_tested};
+use crate::support::{blip, draft, faketime, noise, not_tested};
 
 fn digests(job: &Job) -> Vec<(String, String)> {
     assert_eq!(job.state, JobState::Completed, "{:?}", job.error);
@@ -67,12 +65,6 @@ fn a_worker_that_stands_still_for_a_while_goes_on() {
     assert_eq!(digests(&job), expected);
     assert!(job.events.iter().all(|event| event.kind != "retried"), "{:?}", job.events);
     assert_eq!(daemon.worker(), worker);
-}
-
-/// The library that shifts the clock of a program, where it is installed.
-pub(crate) fn faketime() -> Option<PathBuf> {
-    let places = fs::read_dir("/usr/lib").ok()?.map_while(Result::ok).map(|entry| entry.path());
-    places.map(|place| place.join("faketime/libfaketime.so.1")).find(|library| library.exists())
 }
 
 /// The wall clock jumps by a day, forwards and backwards, while jobs run. The monotonic clock, as the kernel promises,

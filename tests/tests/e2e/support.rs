@@ -1,8 +1,12 @@
 //! Songs and shorthand for the tests.
 
-use std::{collections::BTreeMap, path::Path, sync::OnceLock};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
-use harmonix_ipc::{Format, JobOptions, Quality};
+use harmonix_ipc::{Format, JobId, JobOptions, Quality};
 use harmonix_tests::{
     Signal, decode,
     fixtures::{SampleFormat, Tags, wav},
@@ -55,8 +59,19 @@ pub(crate) fn stems_in(dir: &Path) -> BTreeMap<String, Signal> {
     stems
 }
 
+/// What is there of a job that failed: its input, for when it is tried again.
+pub(crate) fn only_source(job: &JobId) -> Vec<String> {
+    vec![job.0.clone(), format!("{job}/source")]
+}
+
 /// Says past the capture of a test's output what this machine does not allow to test.
 pub(crate) fn not_tested(what: &str) {
     let _ =
         std::io::Write::write_all(&mut std::io::stderr(), format!("\n*** NOT TESTED: {what}\n").as_bytes());
+}
+
+/// The library that shifts the clock of a program, where it is installed.
+pub(crate) fn faketime() -> Option<PathBuf> {
+    let places = std::fs::read_dir("/usr/lib").ok()?.map_while(Result::ok).map(|entry| entry.path());
+    places.map(|place| place.join("faketime/libfaketime.so.1")).find(|library| library.exists())
 }

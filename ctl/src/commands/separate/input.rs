@@ -7,10 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{
-    failure::Failure,
-    names::{Base, Bases},
-};
+use harmonix_ipc::names::{Base, Bases};
+
+use crate::failure::Failure;
 
 /// A song to submit.
 #[derive(Debug, Clone)]

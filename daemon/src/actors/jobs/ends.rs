@@ -129,8 +129,8 @@ impl JobsActor {
             match end {
                 End::Cancel => self.put(record),
                 End::Delete | End::Expire => {
-                    self.records.remove(&record.seq);
-                    self.places.remove(&id);
+                    self.take(&record);
+                    let _ = self.parts.ended.send(id.clone());
                     self.watchers.send(record.job.owner, &Event::Removed { id: id.clone() });
                 }
             }

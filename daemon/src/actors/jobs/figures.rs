@@ -57,12 +57,12 @@ impl JobsActor {
     pub(super) fn learn(&mut self, record: &Record, step: Step) -> Option<Write> {
         let (audio, resolved) = (record.audio_seconds()?, record.resolved().ok()?);
         let seconds = *record.job.times.get(&step.state())?;
-        self.timings.learn(stage_key(step, &record.job.options, &resolved), audio, seconds)
+        self.timings.learn(&stage_key(step, &record.job.options, &resolved), audio, seconds)
     }
 
     /// Jobs of a user that count, and those that he may have; none where there is no limit.
     fn quota(&self, uid: u32) -> Option<(usize, usize)> {
-        let limit = self.parts.quota.jobs;
+        let limit = self.parts.live.get().quota.jobs;
         let counts = |record: &&Record| {
             record.job.owner == uid && !matches!(record.job.state, JobState::Failed | JobState::Cancelled)
         };
@@ -76,10 +76,10 @@ impl JobsActor {
             return Err(Error::new(ErrorKind::Quota, format!("you have {jobs} jobs, the quota is {limit}"))
                 .hint("`harmonixctl delete` removes those that are not needed any more; failed ones do not count"));
         }
-        let limit = self.parts.quota.bytes;
-        let bytes =
-            self.records.values().filter(|record| record.job.owner == uid).map(output_bytes).sum::<u64>();
-        if limit > 0 && bytes >= limit {
+        let limit = self.parts.live.get().quota.bytes;
+        let own = |record: &&Record| record.job.owner == uid;
+        let used = || self.records.values().filter(own).map(output_bytes).sum::<u64>();
+        if let Some(bytes) = (limit > 0).then(used).filter(|bytes| *bytes >= limit) {
             let message = format!("your jobs hold {bytes} bytes, the quota is {limit}");
             return Err(Error::new(ErrorKind::Quota, message)
                 .hint("`harmonixctl delete` removes jobs that are not needed any more"));
@@ -137,7 +137,7 @@ impl Handler<Foresee> for JobsActor {
                 && record.job.state != JobState::Paused
                 && record.job.options.priority >= options.priority
         };
-        let ahead = self.records.values().filter(before).count();
+        let ahead = self.unfinished().filter(before).count();
         Ok(Estimate { seconds, runs, model: resolved.model, ahead })
     }
 }
@@ -165,7 +165,7 @@ impl Handler<Report> for JobsActor {
 
 fn report(job: Job, track: Option<harmonix_ipc::TrackId>, audio: Option<f64>, disk_bytes: u64) -> JobReport {
     let array = |value: &Option<serde_json::Value>, pointer: &str| {
-        value.as_ref()?.pointer(pointer)?.as_array().map(Vec::clone)
+        value.as_ref()?.pointer(pointer)?.as_array().cloned()
     };
     let lines = array(&job.lyrics, "/lines").unwrap_or_default();
     let words = |line: &serde_json::Value| {

@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 
 use actix::{
-    ActorFutureExt, Context, Handler, Message, MessageResult, ResponseActFuture, ResponseFuture, WrapFuture,
+    ActorContext, ActorFutureExt, Context, Handler, Message, MessageResult, ResponseActFuture,
+    ResponseFuture, WrapFuture,
 };
+use harmonix_engine::Checkpoint;
 use harmonix_ipc::{
-    Deed, Error, ErrorKind, Event, FileHead, Job, JobId, JobList, JobOptions, JobState, ListJobs, Result,
+    Analyze, Deed, Error, ErrorKind, Event, FileHead, Job, JobId, JobList, JobOptions, JobState, ListJobs,
+    Result,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,11 +18,35 @@ use crate::{
     actors::{Ping, library::Tell},
     caller::Caller,
     folders::ANALYSIS,
-    job::{Record, Resolved, effective, new_id, now, request_key, resolve},
+    job::{Record, Resolved, Separated, effective, new_id, now, request_key, resolve},
     library::{News, Words, page},
     models::{ModelStore, digests},
     store::Write,
+    upkeep::occupied,
 };
+
+/// Sample rate and channels of the stems of every model.
+const MIX: (u32, u16) = (44_100, 2);
+
+/// What is needed to run a job once more.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Origin>")]
+pub struct AskOrigin(pub Caller, pub JobId);
+
+/// Where a job came from.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// Whose it is.
+    pub owner: u32,
+    /// The input's file name.
+    pub name: String,
+    /// What was asked for.
+    pub options: JobOptions,
+    /// BLAKE3 of the input's bytes, if it is known.
+    pub source: Option<String>,
+    /// Where the input lies, if it was kept.
+    pub path: PathBuf,
+}
 
 /// Takes a place in the queue for an upload.
 #[derive(Debug, Message)]
@@ -54,6 +81,8 @@ pub struct Accept {
     pub name: String,
     /// BLAKE3 of the input's bytes in hexadecimal.
     pub source: String,
+    /// What becomes durable together with the job.
+    pub with: Vec<Write>,
 }
 
 /// Lists the jobs that the caller may see.
@@ -86,6 +115,30 @@ pub struct DeleteJob(pub Caller, pub JobId);
 #[rtype(result = "Result<(FileHead, PathBuf)>")]
 pub struct Locate(pub Caller, pub JobId, pub String);
 
+/// Where the stems lie that an output of a job is the sum of.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Stems>")]
+pub struct AskStems(pub Caller, pub JobId, pub String);
+
+/// Stems of a job, however far they are.
+#[derive(Debug, Clone)]
+pub struct Stems {
+    /// The job.
+    pub job: Job,
+    /// The spools' folder.
+    pub dir: PathBuf,
+    /// File names of the spools.
+    pub spools: Vec<String>,
+    /// Frames per second.
+    pub rate: u32,
+    /// Samples per frame.
+    pub channels: u16,
+    /// Frames that they will have; 0 before that is known.
+    pub frames: u64,
+    /// Once they are complete: the key of their checkpoints, and their frames.
+    pub separated: Option<(String, u64)>,
+}
+
 /// How many jobs are not in a final state.
 #[derive(Debug, Message)]
 #[rtype(result = "usize")]
@@ -96,10 +149,34 @@ pub struct CountActive;
 #[rtype(result = "()")]
 pub struct Stop;
 
+/// Ends this queue so that another one takes over what the store holds then. [`ErrorKind::Conflict`] when it has jobs and
+/// they are not to be replaced.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<()>")]
+pub struct Leave {
+    /// What is in the queue may go.
+    pub replace: bool,
+}
+
 impl JobsActor {
     /// The record, if it exists for the caller.
     pub(super) fn seen(&self, caller: Caller, id: &JobId) -> Result<&Record> {
         self.record(id).filter(|record| caller.sees(record.job.owner)).ok_or_else(|| not_found(id))
+    }
+}
+
+impl Handler<AskOrigin> for JobsActor {
+    type Result = Result<Origin>;
+
+    fn handle(&mut self, AskOrigin(caller, id): AskOrigin, _: &mut Self::Context) -> Self::Result {
+        let Record { job, source, .. } = self.seen(caller, &id)?;
+        Ok(Origin {
+            owner: job.owner,
+            name: job.name.clone(),
+            options: job.options.clone(),
+            source: source.clone(),
+            path: self.parts.folders.job(&id).source(),
+        })
     }
 }
 
@@ -112,12 +189,10 @@ impl Handler<Reserve> for JobsActor {
         if self.stopping {
             return Err(Error::new(ErrorKind::Unavailable, "the daemon is stopping"));
         }
-        if self.active() >= self.parts.active {
-            return Err(Error::new(
-                ErrorKind::Busy,
-                format!("{} jobs are waiting or running already", self.parts.active),
-            )
-            .hint("try again when some have ended, or raise limits.active_jobs"));
+        let most = self.parts.live.get().limits.active_jobs;
+        if self.active() >= most {
+            return Err(Error::new(ErrorKind::Busy, format!("{most} jobs are waiting or running already"))
+                .hint("try again when some have ended, or raise limits.active_jobs"));
         }
         self.check_quota(caller.uid)?;
         let id = new_id()?;
@@ -137,18 +212,19 @@ impl Handler<Release> for JobsActor {
 impl Handler<Accept> for JobsActor {
     type Result = ResponseActFuture<Self, Result<Job>>;
 
-    fn handle(&mut self, message: Accept, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, mut message: Accept, _: &mut Self::Context) -> Self::Result {
+        let mut writes = std::mem::take(&mut message.with);
         let record = new_record(self.next, message, &self.parts.models);
         self.next += 1;
-        let write = Write::Put(record.key(), record.to_bytes());
+        writes.push(Write::Put(record.key(), record.to_bytes()));
         let news = News::of(Deed::Submitted, &record);
         let library = self.parts.library.clone();
-        let durable = async move { library.call(Tell(vec![write], news)).await? };
+        let durable = async move { library.call(Tell(writes, news)).await? };
         Box::pin(durable.into_actor(self).map(|result, actor, ctx| {
             actor.reserved.remove(&record.job.id);
             result?;
             let job = actor.view(&record);
-            tracing::info!(job = %job.id, owner = job.owner, quality = %job.quality, mode = %job.mode, "job accepted");
+            tracing::info!(job = %job.id, caller = job.owner, quality = %job.quality, mode = %job.mode, "job accepted");
             actor.put(record);
             actor.schedule(ctx);
             Ok(job)
@@ -157,7 +233,7 @@ impl Handler<Accept> for JobsActor {
 }
 
 fn new_record(seq: u64, accept: Accept, models: &ModelStore) -> Record {
-    let Accept { reserved, caller, name, source } = accept;
+    let Accept { reserved, caller, name, source, .. } = accept;
     let Reserved { id, options, resolved } = reserved;
     // a model that is gone already is found missing later
     let weights = models.weights(&resolved.model).map(|model| digests(&model)).unwrap_or_default();
@@ -195,6 +271,7 @@ fn new_record(seq: u64, accept: Accept, models: &ModelStore) -> Record {
         resolved,
     );
     record.request = Some(request);
+    record.source = Some(source);
     if let Some(model) = instead_of {
         let quality = record.job.quality;
         record.note(
@@ -253,13 +330,13 @@ impl Handler<Subscribe> for JobsActor {
     type Result = Result<mpsc::Receiver<Event>>;
 
     fn handle(&mut self, Subscribe(caller, job): Subscribe, _: &mut Self::Context) -> Self::Result {
-        if let Some(id) = &job {
-            self.seen(caller, id)?;
-        }
-        let wanted = |record: &&Record| {
-            caller.sees(record.job.owner) && job.as_ref().is_none_or(|id| *id == record.job.id)
+        let jobs = match &job {
+            Some(id) => vec![self.view(self.seen(caller, id)?)],
+            None => {
+                let seen = self.records.values().filter(|record| caller.sees(record.job.owner));
+                seen.map(|record| self.view(record)).collect()
+            }
         };
-        let jobs = self.records.values().filter(wanted).map(|record| self.view(record)).collect();
         Ok(self.watchers.add(caller, job, Event::Snapshot { jobs }))
     }
 }
@@ -326,6 +403,42 @@ impl Handler<Locate> for JobsActor {
     }
 }
 
+impl Handler<AskStems> for JobsActor {
+    type Result = Result<Stems>;
+
+    fn handle(&mut self, AskStems(caller, id, output): AskStems, _: &mut Self::Context) -> Self::Result {
+        let record = self.seen(caller, &id)?;
+        let Record { job, ingested, separated, .. } = record;
+        if job.options.analysis == Analyze::Only {
+            let what = format!("job {id} only analyses: it makes no stems");
+            return Err(Error::new(ErrorKind::Conflict, what));
+        }
+        let resolved = record.resolved()?;
+        let parts = match resolved.outputs.iter().find(|wanted| wanted.name == output) {
+            Some(output) => output.parts.iter().filter_map(|part| resolved.computed.get(*part)),
+            None => {
+                let names: Vec<_> = resolved.outputs.iter().map(|output| output.name.as_str()).collect();
+                return Err(Error::new(ErrorKind::NotFound, "the job has no such output")
+                    .hint(format!("one of {}", names.join(", "))));
+            }
+        };
+        let model = separated.as_ref().map(|separated| &separated.model);
+        Ok(Stems {
+            job: job.clone(),
+            dir: self.parts.folders.job(&id).stems(),
+            spools: parts.map(|source| format!("{source}.f32")).collect(),
+            rate: model.map_or(MIX.0, |model| model.sample_rate),
+            channels: model.map_or(MIX.1, |model| model.channels as u16),
+            frames: ingested.as_ref().map_or(0, |ingested| ingested.stats.frames),
+            separated: separated.as_ref().map(|separated| {
+                let input = ingested.as_ref().map_or("", |ingested| &ingested.pcm_hash);
+                let Separated { model, device, layout, precision, summary, .. } = separated;
+                (Checkpoint::key(model, device, *precision, layout, input), summary.frames)
+            }),
+        })
+    }
+}
+
 impl Handler<CountActive> for JobsActor {
     type Result = usize;
 
@@ -342,6 +455,23 @@ impl Handler<Stop> for JobsActor {
         self.handles.values().for_each(super::Running::cancel);
         let stages = self.parts.stages.clone();
         Box::pin(async move { stages.end_all().await }.into_actor(self))
+    }
+}
+
+impl Handler<Leave> for JobsActor {
+    type Result = Result<()>;
+
+    fn handle(&mut self, Leave { replace }: Leave, ctx: &mut Self::Context) -> Self::Result {
+        if self.stopping {
+            return Err(Error::new(ErrorKind::Unavailable, "the daemon is stopping"));
+        }
+        if !self.records.is_empty() && !replace {
+            return Err(occupied(self.records.len()));
+        }
+        // the next one ends the stages that run, as after a panic
+        self.stopping = true;
+        ctx.stop();
+        Ok(())
     }
 }
 

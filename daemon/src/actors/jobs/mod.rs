@@ -12,12 +12,13 @@ mod stages;
 mod watchers;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Instant,
 };
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
 use harmonix_ipc::{Error, ErrorKind, Event, JobId, JobState, Result};
+use tokio::sync::broadcast;
 
 pub use figures::{Figures, Foresee, Report};
 pub use holds::{HoldQueue, IsHeld, PauseJob, PrioritiseJob, RenameJob, ResumeJob};
@@ -33,17 +34,18 @@ use super::{
     analyzer::AnalyzerActor,
     export::ExportActor,
     ingest::IngestActor,
-    library::{Commit, LibraryActor, Reconcile, Scan, Tell},
+    library::{Commit, LibraryActor, Reconcile, Reread, Scan, Tell},
     separator::GpuSeparatorActor,
 };
 use crate::{
     cache::Cache,
-    config,
-    folders::Folders,
+    config::Live,
+    folders::{Folders, Kept},
     job::{Capacity, Record, Step, TIMINGS, Timings, Turns, preempted, resume, schedule},
     library::{Completed, News},
     models::ModelStore,
     store::Write,
+    upkeep::{Backups, Incoming},
 };
 
 /// What the queue works with. It outlives the actor.
@@ -69,14 +71,26 @@ pub struct Parts {
     pub stages: Stages,
     /// How many jobs may be in a stage.
     pub capacity: Capacity,
-    /// Most jobs that are not in a final state.
-    pub active: usize,
-    /// Bytes of the disk that jobs leave free.
-    pub free_bytes: u64,
-    /// What one user may have.
-    pub quota: config::Quota,
-    /// What goes by itself.
-    pub retention: config::Retention,
+    /// The configuration in force.
+    pub live: Live,
+    /// Backups of the store.
+    pub backups: Backups,
+    /// What the next queue is to begin with.
+    pub(crate) incoming: Incoming,
+    /// Inputs stay until their jobs are deleted.
+    pub keep_sources: bool,
+    /// Hears the id of each job that comes to its end.
+    pub ended: broadcast::Sender<JobId>,
+}
+
+impl Parts {
+    /// What stays of a job that ended so.
+    fn kept(&self, state: JobState) -> Kept {
+        Kept {
+            outputs: state == JobState::Completed,
+            source: self.keep_sources && state != JobState::Cancelled,
+        }
+    }
 }
 
 /// The actor.
@@ -85,6 +99,10 @@ pub struct JobsActor {
     /// By place in the order of submission.
     records: BTreeMap<u64, Record>,
     places: HashMap<JobId, u64>,
+    /// Places of all jobs that have not ended, and of some that just have: what has ended costs no decision any time.
+    open: BTreeSet<u64>,
+    /// Places of the jobs that have completed, by their request.
+    answers: BTreeSet<(u64, u64)>,
     /// The next place.
     next: u64,
     /// Uploads that have a place in the queue already, and whose they are.
@@ -113,6 +131,8 @@ impl JobsActor {
             parts,
             records: BTreeMap::new(),
             places: HashMap::new(),
+            open: BTreeSet::new(),
+            answers: BTreeSet::new(),
             next: 0,
             reserved: HashMap::new(),
             steps: BTreeMap::new(),
@@ -134,15 +154,42 @@ impl JobsActor {
     }
 
     fn active(&self) -> usize {
-        self.reserved.len() + self.records.values().filter(|record| !record.job.state.is_final()).count()
+        self.reserved.len() + self.unfinished().filter(|record| !record.job.state.is_final()).count()
+    }
+
+    /// Jobs that have not ended, and some that just have, in order of submission.
+    fn unfinished(&self) -> impl Iterator<Item = &Record> + Clone {
+        self.open.iter().filter_map(|place| self.records.get(place))
     }
 
     /// Takes a committed record over and tells the watchers.
     fn put(&mut self, record: Record) {
         self.watchers.send(record.job.owner, &Event::Job { job: Box::new(self.view(&record)) });
+        if record.job.state.is_final() {
+            // nobody need listen
+            let _ = self.parts.ended.send(record.job.id.clone());
+        }
         self.places.insert(record.job.id.clone(), record.seq);
         self.next = self.next.max(record.seq + 1);
+        if record.job.state.is_final() {
+            self.open.remove(&record.seq);
+        } else {
+            self.open.insert(record.seq);
+        }
+        if record.job.state == JobState::Completed {
+            self.answers.extend(answer(&record));
+        }
         self.records.insert(record.seq, record);
+    }
+
+    /// Forgets a job.
+    fn take(&mut self, record: &Record) {
+        self.records.remove(&record.seq);
+        self.places.remove(&record.job.id);
+        self.open.remove(&record.seq);
+        if let Some(answer) = answer(record) {
+            self.answers.remove(&answer);
+        }
     }
 
     /// Commits writes and what the library makes of the news, then goes on with `then`.
@@ -168,11 +215,11 @@ impl JobsActor {
         if self.stopping || self.held {
             return;
         }
-        for (id, step) in schedule(self.records.values(), &self.steps, &self.turns, self.parts.capacity) {
+        for (id, step) in schedule(self.unfinished(), &self.steps, &self.turns, self.parts.capacity) {
             self.begin(&id, step, ctx);
         }
         // its stage ends at the last checkpoint, and the next call of this finds the device free
-        let preempted = preempted(self.records.values(), &self.steps, &self.turns);
+        let preempted = preempted(self.unfinished(), &self.steps, &self.turns);
         if let Some(running) = preempted.and_then(|id| self.handles.get(&id)) {
             running.cancel();
         }
@@ -180,12 +227,16 @@ impl JobsActor {
 
     /// Takes over what the store holds and what lies on disk.
     fn load(&mut self, stored: Vec<(String, Vec<u8>)>, ctx: &mut Context<Self>) {
-        let mut writes = Vec::new();
+        let (mut writes, mut unread) = (Vec::new(), 0);
         for (key, bytes) in stored {
             let mut record = match Record::from_bytes(&bytes) {
                 Ok(record) => record,
                 Err(error) => {
                     tracing::error!(key, error = %error, causes = ?error.causes, "stored job skipped");
+                    unread += 1;
+                    // its place stays its own
+                    let place = key.strip_prefix(Record::PREFIX).and_then(|place| place.parse::<u64>().ok());
+                    self.next = self.next.max(place.map_or(0, |place| place + 1));
                     continue;
                 }
             };
@@ -197,7 +248,7 @@ impl JobsActor {
             }
             self.put(record);
         }
-        self.sweep();
+        self.sweep(unread == 0);
         self.reconcile(ctx);
         self.retain(ctx);
         self.commit(writes, None, ctx, |actor, result, ctx| {
@@ -220,14 +271,16 @@ impl JobsActor {
         }));
     }
 
-    /// Removes what a crash left: uploads that were never accepted, work of jobs that have ended.
-    fn sweep(&self) {
+    /// Removes what a crash left: uploads that were never accepted, work of jobs that have ended. Folders of jobs that
+    /// nobody knows may belong to those that could not be read, unless `all` were.
+    fn sweep(&self, all: bool) {
         let Ok(ids) = self.parts.folders.ids() else { return };
         for id in ids {
             let folder = self.parts.folders.job(&id);
             let removed = match self.record(&id).map(|record| record.job.state) {
-                None | Some(JobState::Failed | JobState::Cancelled) => folder.remove(),
-                Some(JobState::Completed) => folder.keep_outputs(),
+                None if !all => Ok(()),
+                None => folder.remove(),
+                Some(state) if state.is_final() => folder.reduce(self.parts.kept(state)),
                 Some(_) => Ok(()),
             };
             if let Err(error) = removed {
@@ -243,9 +296,11 @@ impl Actor for JobsActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(256);
         ctx.run_interval(retention::PERIOD, Self::retain);
-        let (library, stages) = (self.parts.library.clone(), self.parts.stages.clone());
+        let Parts { library, stages, incoming, folders, .. } = self.parts.clone();
         let loading = async move {
             stages.end_all().await;
+            incoming.settle(&library, &folders).await;
+            library.call(Reread).await?;
             let held = !library.call(Scan(holds::HELD)).await??.is_empty();
             let timings = library.call(Scan(TIMINGS)).await??;
             library.call(Scan(Record::PREFIX)).await?.map(|jobs| (jobs, held, timings))
@@ -263,6 +318,12 @@ impl Actor for JobsActor {
             }
         }));
     }
+}
+
+/// The place of a job under a short form of its request; those of other requests may share it.
+fn answer(record: &Record) -> Option<(u64, u64)> {
+    let request = u64::from_str_radix(record.request.as_ref()?.get(..16)?, 16).ok()?;
+    Some((request, record.seq))
 }
 
 fn ended_already(id: &JobId, state: JobState) -> Error {

@@ -18,14 +18,15 @@ pub(super) const PERIOD: Duration = Duration::from_secs(600);
 impl JobsActor {
     /// Looks for what has to go.
     pub(super) fn retain(&mut self, ctx: &mut Context<Self>) {
-        if self.parts.retention == Retention::default() || self.stopping {
+        if self.parts.live.get().retention == Retention::default() || self.stopping {
             return;
         }
         let library = self.parts.library.clone();
         let protected = async move { library.call(Protected).await };
         ctx.spawn(protected.into_actor(self).map(|protected: Result<HashSet<JobId>>, actor, ctx| {
             let Ok(protected) = protected else { return };
-            for id in expired(actor.records.values(), &protected, actor.parts.retention, now()) {
+            let retention = actor.parts.live.get().retention;
+            for id in expired(actor.records.values(), &protected, retention, now()) {
                 tracing::info!(job = %id, "job removed by retention");
                 drop(actor.end(&id, End::Expire, ctx));
             }

@@ -6,7 +6,7 @@ use actix::{ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapF
 use harmonix_engine::{Monitor, protocol::Note};
 use harmonix_ipc::{Error, ErrorKind, Event, FileState, JobId, JobState, Result};
 
-use super::{JobsActor, Parts, figures::clock};
+use super::{JobsActor, Parts, answer, figures::clock};
 use crate::{
     actors::{
         Running, analyzer::Analyse, compute, export::Export, ingest::Ingest, library::Commit,
@@ -90,7 +90,9 @@ impl JobsActor {
                 && other.job.state == JobState::Completed
         };
         record.request.as_ref().filter(|_| !record.job.options.fresh)?;
-        self.records.values().rev().find(same)
+        let (request, _) = answer(record)?;
+        let places = self.answers.range((request, 0)..=(request, u64::MAX)).rev();
+        places.filter_map(|(_, place)| self.records.get(place)).find(same)
     }
 
     /// A stage has ended: commits what it made of the job, then goes on.
@@ -137,21 +139,23 @@ impl JobsActor {
         let (id, state) = (record.job.id.clone(), record.job.state);
         let folder = self.parts.folders.job(&id);
         let (library, write) = (self.parts.library.clone(), Write::Put(record.key(), record.to_bytes()));
+        let kept = self.parts.kept(state);
         let clean = async move {
-            match state {
-                JobState::Completed => {
-                    compute(move || folder.keep_outputs().map_err(|error| leftover(&error))).await
-                }
-                JobState::Failed => {
-                    compute(move || folder.remove().map_err(|error| leftover(&error))).await?;
-                    if durable {
-                        return Ok(());
-                    }
-                    // without the files there may be space for what did not fit before
-                    library.call(Commit(vec![write])).await?
-                }
-                _ => Ok(()),
+            if !state.is_final() {
+                return Ok(());
             }
+            let place = folder.clone();
+            compute(move || place.reduce(kept).map_err(|error| leftover(&error))).await?;
+            if durable {
+                return Ok(());
+            }
+            // without the files there may be space for what did not fit before
+            let commit = || async { library.call(Commit(vec![write.clone()])).await.and_then(|done| done) };
+            if commit().await.is_ok() {
+                return Ok(());
+            }
+            compute(move || folder.remove().map_err(|error| leftover(&error))).await?;
+            commit().await
         };
         ctx.spawn(clean.into_actor(self).map(move |cleaned, actor, ctx| {
             if let Err(error) = cleaned {
@@ -242,7 +246,8 @@ async fn run(
                 return Ok(Outcome::Separated(Box::new(separated)));
             }
             let room = room_for(&ingested, &resolved);
-            let (cache, place, reserve) = (parts.cache.clone(), folder.clone(), parts.free_bytes);
+            let (cache, place, reserve) =
+                (parts.cache.clone(), folder.clone(), parts.live.get().limits.free_bytes);
             compute(move || reuse::make_room(&cache, &place, room, reserve)).await?;
             let separate = Separate {
                 running,

@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 use harmonix_engine::{Monitor, Span};
 use harmonix_ipc::{Error, ErrorKind, Exported, Format, Result, StemFile};
 
+pub(crate) use self::wav::float_head;
 use self::{encode::Job, encoder::Spec, publish::Publication, quantise::Quantiser, tags::Tags};
 pub use self::{
     outputs::Output,

@@ -100,6 +100,32 @@ impl WavWriter {
     }
 }
 
+/// What stands before the samples of a file of 32-bit floats. Without `frames`, which is for streams, every size says that
+/// it is not known.
+pub(crate) fn float_head(rate: u32, channels: u16, frames: Option<u64>) -> Vec<u8> {
+    let spec = Spec { format: harmonix_ipc::Format::Wav32f, rate, channels, frames: 0 };
+    let data = frames.map(|frames| frames * u64::from(channels) * 4);
+    let mut body = Vec::new();
+    format_chunk(&spec, &mut body);
+    // RIFF size, form type and ds64 stand before, fact and the head of data behind
+    let riff = data.map(|data| data + 4 + 36 + body.len() as u64 + 12 + 8);
+    let size = |bytes: Option<u64>| bytes.and_then(|bytes| u32::try_from(bytes).ok()).unwrap_or(u32::MAX);
+    let wide = riff.is_some_and(|riff| riff > RIFF_LIMIT);
+    let mut head = if wide { b"RF64".to_vec() } else { b"RIFF".to_vec() };
+    head.extend(if wide { u32::MAX } else { size(riff) }.to_le_bytes());
+    head.extend(if wide { b"WAVEds64" } else { b"WAVEJUNK" });
+    head.extend(DS64.to_le_bytes());
+    let sizes = [riff, data, frames].map(|size| size.filter(|_| wide).unwrap_or_default().to_le_bytes());
+    head.extend(sizes.concat());
+    head.extend([0; 4]);
+    head.extend(body);
+    head.extend(b"fact\x04\0\0\0");
+    head.extend(size(frames).to_le_bytes());
+    head.extend(b"data");
+    head.extend(if wide { u32::MAX } else { size(data) }.to_le_bytes());
+    head
+}
+
 /// Chunks begin at even positions.
 fn pad(file: &mut impl Write, bytes: u64) -> io::Result<()> {
     if bytes % 2 == 1 { file.write_all(&[0]) } else { Ok(()) }

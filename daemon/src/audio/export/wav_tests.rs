@@ -86,3 +86,28 @@ fn rf64_passes_verification_only_with_its_own_samples() {
         }
     }
 }
+
+/// The head of an excerpt, whose sizes are known before its samples are, or never.
+#[test]
+fn the_head_of_a_stream_of_floats_is_that_of_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.wav");
+    for channels in [1, 2] {
+        let samples = vec![0; 3 * usize::from(channels) * 4];
+        std::fs::write(&path, [float_head(48_000, channels, Some(3)), samples].concat()).unwrap();
+        let reader = hound::WavReader::open(&path).unwrap();
+        let sample_format = hound::SampleFormat::Float;
+        let seen = hound::WavSpec { channels, sample_rate: 48_000, bits_per_sample: 32, sample_format };
+        assert_eq!((reader.spec(), reader.duration()), (seen, 3));
+    }
+    let length = float_head(48_000, 2, Some(3)).len();
+    let size = |head: &[u8], at: usize| u32::from_le_bytes(head[at..at + 4].try_into().unwrap());
+    let stream = float_head(48_000, 2, None);
+    assert_eq!(
+        (&stream[..4], size(&stream, 4), size(&stream, length - 4)),
+        (&b"RIFF"[..], u32::MAX, u32::MAX)
+    );
+    let wide = float_head(48_000, 2, Some(1 << 30));
+    assert_eq!((&wide[..4], &wide[12..16], wide.len()), (&b"RF64"[..], &b"ds64"[..], length));
+    assert_eq!(u64::from_le_bytes(wide[28..36].try_into().unwrap()), 8 << 30);
+}

@@ -5,6 +5,7 @@
 //! only moves to a neighbour, has none.
 
 use super::spectra::Spectra;
+use crate::instruments::Listener;
 
 /// Bands of onset strength: kick and bass, body of snare and chords, voices and snare, cymbals.
 pub(crate) const BANDS: usize = 4;
@@ -38,6 +39,8 @@ pub(crate) struct OnsetFrames {
     pub(crate) rate: f64,
     /// One value per frame and band, companded.
     pub(crate) frames: Vec<[u8; BANDS]>,
+    /// Who else listens to the spectra.
+    pub(crate) listener: Option<Listener>,
 }
 
 /// The last levels of all filters and the rises from them.
@@ -60,17 +63,34 @@ impl OnsetFrames {
             detector: Detector::new(size, sample_rate),
             rate: f64::from(sample_rate) / hop as f64,
             frames: Vec::new(),
+            listener: None,
         }
     }
 
+    /// Lets instruments be told from the same spectra.
+    pub(crate) fn listen(&mut self, sample_rate: f32, classify: bool) {
+        let size = self.spectra.size();
+        self.listener = Some(Listener::new(size, sample_rate, self.rate, classify));
+    }
+
     pub(crate) fn push(&mut self, mono: &[f32]) {
-        let Self { spectra, detector, frames, .. } = self;
-        spectra.push(mono, |magnitudes| frames.push(detector.rise(magnitudes).map(compand)));
+        let Self { spectra, detector, frames, listener, .. } = self;
+        spectra.push(mono, |magnitudes| {
+            frames.push(detector.rise(magnitudes).map(compand));
+            if let Some(listener) = listener {
+                listener.push(magnitudes);
+            }
+        });
     }
 
     pub(crate) fn finish(&mut self) {
-        let Self { spectra, detector, frames, .. } = self;
-        spectra.finish(|magnitudes| frames.push(detector.rise(magnitudes).map(compand)));
+        let Self { spectra, detector, frames, listener, .. } = self;
+        spectra.finish(|magnitudes| {
+            frames.push(detector.rise(magnitudes).map(compand));
+            if let Some(listener) = listener {
+                listener.push(magnitudes);
+            }
+        });
     }
 
     /// Rise in decades of each frame in one band.

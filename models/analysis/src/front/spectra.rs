@@ -37,6 +37,11 @@ impl Spectra {
         }
     }
 
+    /// Samples of a frame.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
     /// Gives the magnitudes (`size / 2 + 1`) of each frame that `input` completes to `each`.
     pub(crate) fn push(&mut self, input: &[f32], mut each: impl FnMut(&[f32])) {
         self.held.extend_from_slice(input);

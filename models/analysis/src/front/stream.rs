@@ -1,12 +1,20 @@
 //! One stream of audio on its way to features: mono, at lower rates.
 
-use super::{chroma::ChromaFrames, decimate::Halver, onsets::OnsetFrames};
+use super::{attacks::Attacks, chroma::ChromaFrames, decimate::Halver, onsets::OnsetFrames};
+use crate::options::Instruments;
 
 /// What is computed of a stream.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted {
     pub(crate) onsets: bool,
     pub(crate) chroma: bool,
+    pub(crate) instruments: Instruments,
+}
+
+/// What rhythm is found from.
+pub(crate) struct Rhythm {
+    pub(crate) onsets: OnsetFrames,
+    pub(crate) attacks: Attacks,
 }
 
 /// Halves the rate until it suits each feature, and feeds the features.
@@ -14,7 +22,7 @@ pub(crate) struct Stream {
     halvers: Vec<(Halver, Vec<f32>)>,
     /// Halvers before the onsets and before the chroma.
     depth: [usize; 2],
-    pub(crate) onsets: Option<OnsetFrames>,
+    pub(crate) onsets: Option<Rhythm>,
     pub(crate) chroma: Option<ChromaFrames>,
 }
 
@@ -27,7 +35,14 @@ impl Stream {
         Self {
             halvers: (0..depth[1]).map(|_| (Halver::new(), Vec::new())).collect(),
             depth,
-            onsets: wanted.onsets.then(|| OnsetFrames::new(rate(depth[0]))),
+            onsets: wanted.onsets.then(|| {
+                let rate = rate(depth[0]);
+                let mut onsets = OnsetFrames::new(rate);
+                if wanted.instruments != Instruments::Off {
+                    onsets.listen(rate, wanted.instruments == Instruments::Classifier);
+                }
+                Rhythm { onsets, attacks: Attacks::new(rate) }
+            }),
             chroma: wanted.chroma.then(|| ChromaFrames::new(rate(depth[1]))),
         }
     }
@@ -47,9 +62,10 @@ impl Stream {
             let (done, rest) = self.halvers.split_at_mut(step);
             let input = done.last().map_or(mono, |(_, out)| out.as_slice());
             if let Some(onsets) = self.onsets.as_mut().filter(|_| step == self.depth[0]) {
-                onsets.push(input);
+                onsets.onsets.push(input);
+                onsets.attacks.push(input);
                 if last {
-                    onsets.finish();
+                    onsets.onsets.finish();
                 }
             }
             if let Some(chroma) = self.chroma.as_mut().filter(|_| step == self.depth[1]) {

@@ -1,5 +1,6 @@
 //! Tempo, beats and bars.
 
+mod attack;
 mod candidates;
 mod evidence;
 mod grid;
@@ -17,15 +18,12 @@ use tempogram::Tempogram;
 use crate::{
     analysis::{Tempo, TempoCandidate},
     evidence::{CandidateEvidence, RhythmEvidence},
-    front::OnsetFrames,
+    front::Rhythm,
     harmony::Harmony,
     network::softmax,
     options::Options,
 };
 
-/// How much later the onset strength peaks than the sound begins, in seconds: between the 8 ms of most instruments
-/// and the −4 ms of clicks.
-const DELAY: f64 = 0.005;
 /// Least unevenness of the rises: below it, what there is of them is noise.
 const LIVELY: f32 = 1.0;
 /// Least autocorrelation at the period of a candidate.
@@ -49,7 +47,7 @@ struct Candidate {
 
 /// The pulse of a track, or `None`; and what it was found by.
 pub(crate) fn tempo(
-    streams: &[OnsetFrames],
+    streams: &[Rhythm],
     harmony: &Harmony,
     duration: f64,
     options: &Options,
@@ -70,7 +68,7 @@ pub(crate) fn tempo(
             let score = weights::OCTAVE.run::<1>(&features)[0];
             seen.candidates.push(CandidateEvidence {
                 bpm: 60.0 * odf.rate / period,
-                beats: beats.iter().map(|b| b / odf.rate - DELAY).collect(),
+                beats: beats.iter().map(|b| b / odf.rate).collect(),
                 features: features.to_vec(),
             });
             found.push(Candidate { period, plain: plain::judge(&odf, period, &beats), beats, score });
@@ -87,27 +85,25 @@ pub(crate) fn tempo(
     let Some((best, _)) = tempi.first() else { return (None, seen) };
     let tracked: Vec<f64> = track::following(&near(&odf.all, best), best.period)
         .iter()
-        .map(|b| (refined(&odf.all, *b) / odf.rate - DELAY).max(0.0))
+        .map(|b| refined(&odf.all, *b) / odf.rate)
         .collect();
     if tracked.len() < FEWEST {
         return (None, seen);
     }
     let Some(grid) = Grid::new(&tracked, best.period / odf.rate, odf.extent()) else { return (None, seen) };
-    let beats: Vec<f64> =
-        grid.beats.iter().filter(|t| (0.0..duration).contains(*t)).map(|t| (t * 1e4).round() / 1e4).collect();
+    let late = streams.first().map_or(0.0, |s| attack::offset(&s.attacks, &grid.beats));
+    let beats = grid.beats.iter().map(|t| ((t + late) * 1e4).round() / 1e4);
+    let beats: Vec<f64> = beats.filter(|t| (0.0..duration).contains(t)).collect();
     let metre = metre::metre(&odf, &tempogram, harmony, &beats);
     seen.beats.clone_from(&beats);
     seen.downbeat_inputs.clone_from(&metre.inputs);
     seen.metre_features = metre.features.to_vec();
-    let candidates: Vec<TempoCandidate> = tempi
-        .iter()
-        .take(GIVEN)
-        .enumerate()
-        .map(|(i, (c, share))| TempoCandidate {
-            bpm: if i == 0 { hundredths(grid.bpm) } else { hundredths(c.bpm(odf.rate)) },
-            confidence: thousandths(*share),
-        })
-        .collect();
+    let given = |(i, (c, share)): (usize, &(&Candidate, f32))| TempoCandidate {
+        bpm: if i == 0 { hundredths(grid.bpm) } else { hundredths(c.bpm(odf.rate)) },
+        confidence: thousandths(*share),
+    };
+    let mut candidates: Vec<TempoCandidate> = tempi.iter().take(GIVEN).enumerate().map(given).collect();
+    complete(&mut candidates, options.bpm_range);
     let tempo = Tempo {
         bpm: hundredths(grid.bpm),
         confidence: candidates.first().map_or(0.0, |c| c.confidence),
@@ -120,6 +116,17 @@ pub(crate) fn tempo(
         curve: grid.curve,
     };
     (Some(tempo), seen)
+}
+
+/// Adds the half and the double of the first candidate where they are missing: nobody else would say so.
+fn complete(candidates: &mut Vec<TempoCandidate>, bpm_range: [f64; 2]) {
+    let Some(first) = candidates.first().map(|c| c.bpm) else { return };
+    for bpm in [0.5 * first, 2.0 * first] {
+        let listed = candidates.iter().any(|c| (c.bpm / bpm - 1.0).abs() < 0.02);
+        if !listed && (bpm_range[0]..=bpm_range[1]).contains(&bpm) {
+            candidates.push(TempoCandidate { bpm: hundredths(bpm), confidence: 0.0 });
+        }
+    }
 }
 
 /// The likeliest phase of each period and the share of the period, the likeliest first: all phases of a period

@@ -1,6 +1,6 @@
 //! Onset detection functions of a whole track: each band against what is usual around it.
 
-use crate::front::{BANDS, OnsetFrames};
+use crate::front::{BANDS, Rhythm};
 
 /// Reach of the mean that a rise must exceed, and of the deviation it is measured in, in seconds.
 const MEAN_REACH: f64 = 0.8;
@@ -29,13 +29,13 @@ pub(crate) struct Odf {
 
 impl Odf {
     /// From the onsets of one or several streams of the same length, all counting the same.
-    pub(crate) fn new(streams: &[OnsetFrames]) -> Option<Self> {
-        let first = streams.first()?;
-        let frames = streams.iter().map(|s| s.frames.len()).min()?;
+    pub(crate) fn new(streams: &[Rhythm]) -> Option<Self> {
+        let first = &streams.first()?.onsets;
+        let frames = streams.iter().map(|s| s.onsets.frames.len()).min()?;
         let mut liveliness = 0.0f32;
         let bands: [Vec<f32>; BANDS] = std::array::from_fn(|band| {
             let mut sum = vec![0.0; frames];
-            for stream in streams {
+            for stream in streams.iter().map(|s| &s.onsets) {
                 let raw = stream.band(band);
                 liveliness = liveliness.max(unevenness(&raw));
                 for (s, v) in sum.iter_mut().zip(normalised(&raw, stream.rate)) {

@@ -11,6 +11,10 @@ const STIFF: f32 = 150.0;
 /// How far the period may go from that of the track, and what a change from one beat to the next costs.
 const DRIFT: f64 = 1.22;
 const STEADY: f32 = 350.0;
+/// Frames whose beats are settled together, and frames after them that must be known for that: the best paths have
+/// become one by then.
+const SETTLED: usize = 6000;
+const DECIDED: usize = 6000;
 /// What an onset on the beat is worth less than its strength: beats in silence cost a little.
 const WORTH: f32 = 0.1;
 
@@ -54,43 +58,61 @@ pub(crate) fn following(odf: &[f32], period: f64) -> Vec<usize> {
         .collect();
     let far: Vec<f32> =
         (0..states).map(|i| 0.2 * STIFF * (((shortest + i) as f64 / period).ln() as f32).powi(2)).collect();
-    // [frame, period on arrival]
-    let mut scores = vec![0.0f32; odf.len() * states];
-    let mut from = vec![u16::MAX; odf.len() * states];
+    // Rows of [period on arrival], the oldest of which are settled and forgotten once there are many.
+    let rows = (SETTLED + DECIDED).max(4 * longest);
+    let (mut scores, mut from): (Vec<f32>, Vec<u16>) = (Vec::new(), Vec::new());
+    let (mut first, mut beats) = (0, Vec::new());
     for (t, o) in odf.iter().enumerate() {
+        if t - first == rows {
+            settle(&from, &scores, [first, t - rows / 2], [shortest, longest], &mut beats);
+            scores.drain(..rows / 2 * states);
+            from.drain(..rows / 2 * states);
+            first += rows / 2;
+        }
         for (now, far) in far.iter().enumerate() {
-            let at = t * states + now;
-            scores[at] = o - WORTH;
-            let Some(before) = t.checked_sub(shortest + now) else { continue };
-            let row = &scores[before * states..(before + 1) * states];
-            let mut best = (0.0, u16::MAX);
-            // Periods far from this one cannot win.
-            let near = now.saturating_sub(states / 4 + 2)..(now + states / 4 + 3).min(states);
-            for (then, (score, cost)) in
-                row[near.clone()].iter().zip(&change[now * states..][near.clone()]).enumerate()
-            {
-                let score = score - cost;
-                if score > best.0 {
-                    best = (score, (near.start + then) as u16);
+            let (mut score, mut origin) = (o - WORTH, u16::MAX);
+            if let Some(before) = t.checked_sub(shortest + now).and_then(|b| b.checked_sub(first)) {
+                let row = &scores[before * states..(before + 1) * states];
+                let mut best = (0.0, u16::MAX);
+                // Periods far from this one cannot win.
+                let near = now.saturating_sub(states / 4 + 2)..(now + states / 4 + 3).min(states);
+                for (then, (score, cost)) in
+                    row[near.clone()].iter().zip(&change[now * states..][near.clone()]).enumerate()
+                {
+                    let score = score - cost;
+                    if score > best.0 {
+                        best = (score, (near.start + then) as u16);
+                    }
+                }
+                if best.1 != u16::MAX {
+                    score += best.0 - far;
+                    origin = best.1;
                 }
             }
-            if best.1 != u16::MAX {
-                scores[at] += best.0 - far;
-                from[at] = best.1;
-            }
+            scores.push(score);
+            from.push(origin);
         }
     }
-    let last = odf.len().saturating_sub(longest) * states;
+    settle(&from, &scores, [first, odf.len()], [shortest, longest], &mut beats);
+    beats
+}
+
+/// Appends the beats of the best path that lie before the frame `range[1]`, from what is kept from `range[0]` on.
+fn settle(from: &[u16], scores: &[f32], range: [usize; 2], periods: [usize; 2], beats: &mut Vec<usize>) {
+    let states = periods[1] - periods[0] + 1;
+    let last = (scores.len() / states).saturating_sub(periods[1]) * states;
     let end = (last..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]));
-    let mut beats = Vec::new();
+    let mut path = Vec::new();
     let mut next = end.map(|at| (at / states, at % states));
     while let Some((t, now)) = next {
-        beats.push(t);
+        path.push(range[0] + t);
         let then = from[t * states + now];
-        next = (then != u16::MAX).then(|| (t - (shortest + now), usize::from(then)));
+        // what lies before the rows that are kept was settled before
+        let before = t.checked_sub(periods[0] + now).filter(|_| then != u16::MAX);
+        next = before.map(|t| (t, usize::from(then)));
     }
-    beats.reverse();
-    beats
+    let settled = beats.last().map_or(0, |last| last + periods[0] / 2);
+    beats.extend(path.into_iter().rev().filter(|t| (settled..range[1]).contains(t)));
 }
 
 fn walk(end: Option<usize>, step: impl Fn(usize) -> usize) -> Vec<usize> {

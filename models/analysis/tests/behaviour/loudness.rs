@@ -1,6 +1,7 @@
+use ebur128::{EbuR128, Mode};
 use harmonix_analysis::{Analysis, Analyzer, Options};
 
-use crate::signals::{RATE, samples, silence, sine};
+use crate::signals::{RATE, noise, samples, silence, sine};
 
 /// Analyses a stereo signal with the same sound on both sides.
 fn stereo(mono: &[f32]) -> Analysis {
@@ -91,4 +92,38 @@ fn energy_of_a_sine_is_its_effective_value() {
     assert!((energy.window - 0.5).abs() < 1e-9);
     assert_eq!(energy.rms.len(), 11);
     assert!(energy.rms.iter().all(|r| (r / 0.353_55 - 1.0).abs() < 0.01), "{energy:?}");
+}
+
+#[test]
+fn it_is_that_of_the_reference_implementation() {
+    // quiet, loud and clipped parts; tones next to half the rate have their peaks between the samples
+    let mut mono = noise(4.0, 0.05);
+    mono.extend(noise(2.0, 0.9));
+    mono.extend(tones(&[(3.0, -1.0), (2.0, -30.0)]));
+    for i in 0..samples(3.0) {
+        mono.push(0.8 * (i as f32 * 2.7).sin() * (i as f32 / 9000.0).sin());
+    }
+    mono.extend(noise(1.0, 4.0).iter().map(|s| s.clamp(-1.0, 1.0)));
+    for rate in [8000, 22_050, 44_100, 48_000, 96_000, 192_000] {
+        for channels in [1, 2] {
+            let audio: Vec<f32> = match channels {
+                1 => mono.clone(),
+                _ => mono.iter().zip(mono.iter().rev()).flat_map(|(l, r)| [*l, 0.4 * r]).collect(),
+            };
+            let mut analyzer = Analyzer::new(rate, channels, Options::default()).unwrap();
+            analyzer.push(&audio);
+            let ours = analyzer.finish().loudness;
+            let mode = Mode::I | Mode::LRA | Mode::TRUE_PEAK | Mode::SAMPLE_PEAK;
+            let mut theirs = EbuR128::new(channels as u32, rate, mode).unwrap();
+            theirs.add_frames_f32(&audio).unwrap();
+            let close = |ours: Option<f64>, theirs: f64| (ours.unwrap() - theirs).abs() < 0.0051;
+            assert!(
+                close(ours.integrated_lufs, theirs.loudness_global().unwrap()),
+                "{rate} {channels} {ours:?}"
+            );
+            assert!(close(ours.range_lu, theirs.loudness_range().unwrap()), "{rate} {channels} {ours:?}");
+            let peak = (0..channels as u32).map(|c| theirs.true_peak(c).unwrap()).fold(0.0, f64::max);
+            assert_eq!(ours.replay_gain_peak, (peak * 1e6).round() / 1e6, "{rate} {channels}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 
 mod cuts;
 mod harmony;
+mod instruments;
 mod loudness;
 mod peaks;
 mod rhythm;

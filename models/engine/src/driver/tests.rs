@@ -176,3 +176,22 @@ fn another_key_or_a_damaged_spool_begins_again() {
     let again = run_as("other", &mix, &LAYOUTS[0], &out, 1, &Unwatched);
     assert_eq!(again.unwrap().resumed_at, 0);
 }
+
+/// Whoever reads stems early goes by the checkpoint: it covers what is final, and is gone before anything changes.
+#[test]
+fn a_checkpoint_never_covers_what_may_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let mix = mixture(dir.path(), 1001);
+    let (whole, out) = (dir.path().join("whole"), dir.path().join("out"));
+    run(&mix, &LAYOUTS[0], &whole, 1, &Unwatched).unwrap();
+    fs::create_dir(&out).unwrap();
+    assert_eq!(Checkpoint::read(&out).unwrap(), None);
+    run(&mix, &LAYOUTS[0], &out, 1, &After(Cell::new(8))).unwrap_err();
+    let checkpoint = Checkpoint::read(&out).unwrap().unwrap();
+    let bytes = checkpoint.frames as usize * 8;
+    assert!(checkpoint.key == "key" && bytes > 0, "{checkpoint:?}");
+    assert_eq!(stem(&out, "one")[..bytes], stem(&whole, "one")[..bytes]);
+    // under another key nothing is final until it has its own
+    run_as("other", &mix, &LAYOUTS[1], &out, 1, &After(Cell::new(0))).unwrap_err();
+    assert_eq!(Checkpoint::read(&out).unwrap(), None);
+}

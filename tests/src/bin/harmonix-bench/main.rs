@@ -14,7 +14,7 @@ use std::{
 };
 
 use clap::Parser;
-use harmonix_ipc::{Cancel, Client, Format, JobOptions, JobState, ListJobs, Quality};
+use harmonix_ipc::{Analyze, Cancel, Client, Format, JobOptions, JobState, ListJobs, Quality};
 use harmonix_tests::{
     Signal,
     fixtures::{SampleFormat, Tags, wav},
@@ -48,6 +48,7 @@ fn main() {
     submits();
     cancels();
     speed();
+    analysis();
     memory(flags.minutes);
 }
 
@@ -198,6 +199,27 @@ fn speed() {
         row(&format!("spectral, {quality}: in time of one core"), format!("{:.1} × rt", length / taken));
         row(&format!("spectral, {quality}: file in, flac24 out"), format!("{:.1} × rt", length / time));
     }
+}
+
+/// Tempo, key and the rest of a song of three minutes: in time of one core, decoding included, and from the request to
+/// the answer.
+fn analysis() {
+    let daemon = Daemon::start();
+    let length = 180.0;
+    let song = wav(&synth::song(length, 3).mixture(), SampleFormat::I24, &Tags::default());
+    let options = JobOptions { analysis: Analyze::Only, fresh: true, ..JobOptions::default() };
+    let (mut cores, mut whole) = (Vec::new(), Vec::new());
+    for _ in 0..5 {
+        let before = processor_time(daemon.pid());
+        whole.push(seconds(|| {
+            let Ok(job) = daemon.submit("x.wav", &song, options.clone()) else { return };
+            assert_eq!(daemon.finished(&job.id).state, JobState::Completed);
+        }));
+        cores.push(processor_time(daemon.pid()) - before);
+    }
+    let taken = quantile(&mut cores, 0.5);
+    row("analysis, with decoding: in time of one core", format!("{:.0} × rt", length / taken));
+    row("analysis: file in, answer out", format!("{:.0} × rt", length / quantile(&mut whole, 0.5)));
 }
 
 /// Peak resident memory for a long song and a short one.

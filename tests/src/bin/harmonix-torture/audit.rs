@@ -137,7 +137,7 @@ fn documented(world: &World, job: &Job, entry: &Entry) -> Told<&'static str> {
     }
 }
 
-/// Every folder has its job; those of jobs that have ended hold the outputs and nothing else.
+/// Every folder has its job; those of jobs that have ended hold the input, the outputs and nothing else.
 fn files(daemon: &Daemon, jobs: &[Job]) -> Told {
     let all = daemon.files();
     for path in &all {
@@ -150,7 +150,8 @@ fn files(daemon: &Daemon, jobs: &[Job]) -> Told {
                 || (name == "analysis.json" && job.analysis.is_some())
         };
         let right = match (job.state, rest.split_once('/')) {
-            (JobState::Completed, None) => rest.is_empty() || rest == "out",
+            (JobState::Completed, None) => matches!(rest, "" | "out" | "source"),
+            (JobState::Failed, None) => matches!(rest, "" | "source"),
             (JobState::Completed, Some((folder, name))) => folder == "out" && output(name),
             (state, _) => !state.is_final(),
         };
@@ -158,7 +159,13 @@ fn files(daemon: &Daemon, jobs: &[Job]) -> Told {
             return Err(format!("{path} is left of job {id}, which is {}", job.state));
         }
     }
-    Ok(())
+    let lacks_source = |job: &&Job| {
+        job.state == JobState::Completed && !all.iter().any(|path| *path == format!("{}/source", job.id))
+    };
+    match jobs.iter().find(lacks_source) {
+        Some(job) => Err(format!("the input of completed job {} was not kept", job.id)),
+        None => Ok(()),
+    }
 }
 
 /// Bytes of all files in a folder and below.

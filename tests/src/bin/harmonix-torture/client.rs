@@ -7,7 +7,7 @@ use std::{
 };
 
 use harmonix_ipc::{
-    Cancel, Client, Delete, ErrorKind, Fetch, JobId, JobState, Jobs, ListJobs, Show, Submit, Watch,
+    Again, Cancel, Client, Delete, ErrorKind, Fetch, JobId, JobState, Jobs, ListJobs, Show, Submit, Watch,
     client::ClientError,
 };
 use harmonix_tests::rng::Rng;
@@ -41,7 +41,8 @@ pub(crate) fn live(world: &World, mut rng: Rng) {
 fn act(world: &World, rng: &mut Rng) -> Told {
     let Ok(client) = Client::connect(&world.socket) else { return Ok(()) };
     match rng.below(100) {
-        0..50 if world.active() < BACKLOG => submit(world, client, rng),
+        0..46 if world.active() < BACKLOG => submit(world, client, rng),
+        46..50 if world.active() < BACKLOG => again(world, client, rng),
         0..55 => list(world, client),
         55..57 => cancel(world, client, rng),
         57..66 => watch(world, client, rng),
@@ -110,6 +111,34 @@ fn pick(world: &World, rng: &mut Rng, wanted: impl Fn(&Entry) -> bool) -> Option
 fn note(world: &World, id: &JobId, change: impl FnOnce(&mut Entry)) {
     if let Some(entry) = world.ledger().get_mut(id) {
         change(entry);
+    }
+}
+
+/// A job once more, from the input that was kept.
+fn again(world: &World, mut client: Client, rng: &mut Rng) -> Told {
+    let Some(id) = pick(world, rng, |entry| entry.delete == Asked::No) else { return Ok(()) };
+    let Some(case) = world.ledger().get(&id).map(|entry| entry.case) else { return Ok(()) };
+    let entry = Entry {
+        case,
+        daemon_deaths: world.daemon_deaths.load(Relaxed),
+        worker_deaths: world.worker_deaths.load(Relaxed),
+        ..Entry::default()
+    };
+    match client.call(Again { job: id.clone(), options: None }) {
+        Ok(job) => {
+            world.figures().acknowledged += 1;
+            world.ledger().entry(job.id).or_insert(entry);
+            Ok(())
+        }
+        // it was cancelled, or deleted by somebody else
+        Err(ClientError::Refused(error))
+            if matches!(error.kind, ErrorKind::Busy | ErrorKind::Conflict | ErrorKind::NotFound) =>
+        {
+            Ok(())
+        }
+        Err(ClientError::Refused(_)) if world.dark.load(Relaxed) => Ok(()),
+        Err(ClientError::Refused(error)) => Err(format!("job {id} once more is refused: {error:?}")),
+        Err(_) => Ok(()),
     }
 }
 

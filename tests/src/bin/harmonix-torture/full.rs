@@ -225,9 +225,12 @@ impl Bench {
         let jobs = self.jobs()?;
         let whole = |path: &String| {
             let job = jobs.iter().find(|job| path.starts_with(&job.id.0));
-            job.is_some_and(|job| job.state == JobState::Completed)
-                && !path.ends_with(".part")
-                && !path.contains("/work")
+            let kept = |job: &Job| match job.state {
+                JobState::Completed => true,
+                JobState::Failed => *path == job.id.0 || *path == format!("{}/source", job.id),
+                _ => false,
+            };
+            job.is_some_and(kept) && !path.ends_with(".part") && !path.contains("/work")
         };
         match self.daemon.files().into_iter().find(|path| !whole(path)) {
             Some(path) => Err(format!("{path} is left over")),

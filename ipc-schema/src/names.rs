@@ -1,4 +1,4 @@
-//! Names of files on this side: `{name}_{stem}.{ext}`, from names that may hold anything.
+//! Names of the files that a job comes to, whoever writes them: `{name}_{stem}.{ext}`, from names that may hold anything.
 //!
 //! Names are bytes. What is not UTF-8 is kept as it is; what could leave the folder, pass for an option, hide the file or
 //! steer a terminal is replaced by `_`.
@@ -9,27 +9,26 @@ use std::{
     os::unix::ffi::{OsStrExt, OsStringExt},
 };
 
-use crate::text;
-
 /// Longest name that file systems take, in bytes.
 const NAME_LIMIT: usize = 255;
 /// Longest name of an output, in bytes.
 const STEM_LIMIT: usize = 32;
+
 /// What an unfinished file's name ends with.
-pub(crate) const PART: &str = ".part";
+pub const PART: &str = ".part";
 /// Longest base, so that every name built on it is within the limit: number, stem, extension and `.part` included.
 const BASE_LIMIT: usize = NAME_LIMIT - " (99999)".len() - "_".len() - STEM_LIMIT - ".flac".len() - PART.len();
 
 /// What the names of a job's files begin with.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Base {
+pub struct Base {
     name: Vec<u8>,
     number: u32,
 }
 
 impl Base {
     /// The base for a song of that name; the name is one component, whatever it holds.
-    pub(crate) fn new(name: &OsStr) -> Self {
+    pub fn new(name: &OsStr) -> Self {
         let mut name = cut(tame(without_extension(name.as_bytes())), BASE_LIMIT);
         if name.is_empty() {
             name = b"untitled".to_vec();
@@ -37,18 +36,35 @@ impl Base {
         Self { name, number: 1 }
     }
 
+    /// The same with that number; 1 is the name alone.
+    pub fn numbered(&self, number: u32) -> Self {
+        Self { name: self.name.clone(), number }
+    }
+
+    /// Its number, 1 or more.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
     /// The same with the next number.
-    pub(crate) fn next(&self) -> Self {
+    pub fn next(&self) -> Self {
         Self { name: self.name.clone(), number: self.number.saturating_add(1) }
     }
 
     /// The name of an output's file.
-    pub(crate) fn file(&self, stem: &str, extension: &str) -> OsString {
+    pub fn file(&self, stem: &str, extension: &str) -> OsString {
         let mut name = self.prefix();
         name.push(b'_');
         name.extend(cut(tame(stem.as_bytes()), STEM_LIMIT));
         name.push(b'.');
         name.extend(extension.as_bytes());
+        OsString::from_vec(name)
+    }
+
+    /// The name of the file that says why there are no outputs.
+    pub fn error_file(&self) -> OsString {
+        let mut name = self.prefix();
+        name.extend(b".error.txt");
         OsString::from_vec(name)
     }
 
@@ -63,13 +79,13 @@ impl Base {
 
 /// Gives each song of a call a base that no other song of the call has.
 #[derive(Debug, Default)]
-pub(crate) struct Bases {
+pub struct Bases {
     taken: HashSet<Vec<u8>>,
 }
 
 impl Bases {
     /// A base for a song of that name.
-    pub(crate) fn claim(&mut self, name: &OsStr) -> Base {
+    pub fn claim(&mut self, name: &OsStr) -> Base {
         let mut base = Base::new(name);
         while !self.taken.insert(base.prefix()) {
             base = base.next();
@@ -96,13 +112,18 @@ fn tame(name: &[u8]) -> Vec<u8> {
             match char {
                 '/' | '\\' => tamed.push(b'_'),
                 '.' | '-' if leading => tamed.push(b'_'),
-                char if text::is_unprintable(char) => tamed.push(b'_'),
+                char if is_unprintable(char) => tamed.push(b'_'),
                 char => tamed.extend(char.encode_utf8(&mut [0; 4]).as_bytes()),
             }
         }
         tamed.extend(chunk.invalid());
     }
     tamed
+}
+
+/// True for characters that would move a terminal's cursor, change its colours, or reorder what stands beside them.
+pub fn is_unprintable(char: char) -> bool {
+    char.is_control() || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// At most `limit` bytes, never half a character.

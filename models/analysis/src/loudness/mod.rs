@@ -1,39 +1,54 @@
 //! Loudness after EBU R 128 (ITU-R BS.1770) and ReplayGain 2, and the energy profile.
 
+mod gates;
+mod true_peak;
+mod weighting;
+
 use std::collections::VecDeque;
 
-use ebur128::{EbuR128, Mode};
-
 use crate::analysis::{Energy, Loudness};
+use gates::{Blocks, lufs};
+use true_peak::TruePeak;
+use weighting::Weighting;
 
 /// Loudness that ReplayGain 2 brings a track to, in LUFS.
 const REPLAY_GAIN_TARGET: f64 = -18.0;
 /// Steps of 100 ms in the momentary and in the short-term window.
 const MOMENTARY: usize = 4;
 const SHORT_TERM: usize = 30;
+/// Steps of 100 ms between two short-term windows that the range is taken from.
+const RANGE_STEPS: usize = 10;
 /// Steps of 100 ms in a window of the energy profile.
 const ENERGY_STEPS: usize = 5;
 
 /// Measures a track in steps of 100 ms.
 pub(crate) struct Meter {
-    ebu: Option<EbuR128>,
     channels: usize,
-    /// K-weighted power of the last steps.
+    weighting: Weighting,
+    peaks: Vec<TruePeak>,
+    sample_peak: f32,
+    /// K-weighted power of the last steps, the newest first.
     recent: VecDeque<f64>,
+    steps: usize,
+    gating: Blocks,
+    range: Blocks,
     momentary: f64,
     short_term: f64,
     energy: EnergyMeter,
 }
 
 impl Meter {
-    /// A meter of `channels` interleaved channels.
+    /// A meter of one or two interleaved channels.
     pub(crate) fn new(sample_rate: u32, channels: usize) -> Self {
-        let mode = Mode::I | Mode::LRA | Mode::S | Mode::TRUE_PEAK | Mode::SAMPLE_PEAK;
         Self {
-            // fails for rates that no audio has; there is no loudness then
-            ebu: EbuR128::new(channels as u32, sample_rate, mode).ok(),
             channels,
+            weighting: Weighting::new(sample_rate),
+            peaks: (0..channels).map(|_| TruePeak::new(sample_rate)).collect(),
+            sample_peak: 0.0,
             recent: VecDeque::with_capacity(SHORT_TERM),
+            steps: 0,
+            gating: Blocks::default(),
+            range: Blocks::default(),
             momentary: 0.0,
             short_term: 0.0,
             energy: EnergyMeter::new(sample_rate, channels),
@@ -43,39 +58,46 @@ impl Meter {
     /// Takes a step of 100 ms, or what is left at the end.
     pub(crate) fn push(&mut self, interleaved: &[f32], whole: bool) {
         self.energy.push(interleaved, whole);
-        let Some(ebu) = &mut self.ebu else { return };
-        if ebu.add_frames_f32(interleaved).is_err() || !whole {
+        self.sample_peak = self.sample_peak.max(loudest(interleaved));
+        for (channel, peak) in self.peaks.iter_mut().enumerate() {
+            peak.push(interleaved.get(channel..).unwrap_or_default(), self.channels);
+        }
+        if !whole {
             return;
         }
-        let power = ebu.loudness_window(100).map_or(0.0, |l| 10f64.powf((l + 0.691) / 10.0));
+        let frames = interleaved.len() / self.channels;
+        let power = self.weighting.energy(interleaved, self.channels) / frames.max(1) as f64;
         self.recent.truncate(SHORT_TERM - 1);
         self.recent.push_front(power);
-        for (steps, largest) in [(MOMENTARY, &mut self.momentary), (SHORT_TERM, &mut self.short_term)] {
-            if self.recent.len() >= steps {
-                let mean = self.recent.iter().take(steps).sum::<f64>() / steps as f64;
-                *largest = largest.max(mean);
+        self.steps += 1;
+        let mean = |steps: usize| {
+            let window = self.recent.iter().take(steps).sum::<f64>() / steps as f64;
+            (self.recent.len() >= steps).then_some(window)
+        };
+        if let Some(momentary) = mean(MOMENTARY) {
+            self.gating.add(momentary);
+            self.momentary = self.momentary.max(momentary);
+        }
+        if let Some(short_term) = mean(SHORT_TERM) {
+            self.short_term = self.short_term.max(short_term);
+            if self.steps.is_multiple_of(RANGE_STEPS) {
+                self.range.add(short_term);
             }
         }
     }
 
     /// The loudness of all that was taken, and the energy profile.
     pub(crate) fn finish(self) -> (Loudness, Energy) {
-        let ebu = self.ebu.as_ref();
-        let integrated = ebu.and_then(|e| e.loudness_global().ok()).filter(|l| l.is_finite());
-        let peak = |of: fn(&EbuR128, u32) -> Result<f64, ebur128::Error>| {
-            ebu.map_or(0.0, |e| (0..self.channels as u32).filter_map(|c| of(e, c).ok()).fold(0.0, f64::max))
-        };
-        let (true_peak, sample_peak) = (peak(EbuR128::true_peak), peak(EbuR128::sample_peak));
+        let integrated = self.gating.integrated();
+        let true_peak = f64::from(self.peaks.into_iter().map(TruePeak::finish).fold(0.0, f32::max));
+        let told = |power: f64| (power > 1e-12).then(|| hundredths(lufs(power)));
         let loudness = Loudness {
             integrated_lufs: integrated.map(hundredths),
-            range_lu: integrated
-                .and_then(|_| ebu.and_then(|e| e.loudness_range().ok()))
-                .filter(|r| r.is_finite())
-                .map(hundredths),
-            momentary_max_lufs: lufs(self.momentary),
-            short_term_max_lufs: lufs(self.short_term),
+            range_lu: integrated.map(|_| hundredths(self.range.range().unwrap_or(0.0))),
+            momentary_max_lufs: told(self.momentary),
+            short_term_max_lufs: told(self.short_term),
             true_peak_dbtp: decibels(true_peak),
-            sample_peak_dbfs: decibels(sample_peak),
+            sample_peak_dbfs: decibels(f64::from(self.sample_peak)),
             replay_gain_db: integrated.map(|l| hundredths(REPLAY_GAIN_TARGET - l)),
             replay_gain_peak: (true_peak * 1e6).round() / 1e6,
         };
@@ -83,8 +105,14 @@ impl Meter {
     }
 }
 
-fn lufs(power: f64) -> Option<f64> {
-    (power > 1e-12).then(|| hundredths(10.0 * power.log10() - 0.691))
+/// The largest magnitude; lanes side by side, since in order one would wait for the other.
+fn loudest(samples: &[f32]) -> f32 {
+    let (lanes, rest) = samples.as_chunks::<16>();
+    let mut most = [0.0f32; 16];
+    for lane in lanes {
+        most.iter_mut().zip(lane).for_each(|(m, s)| *m = if s.abs() > *m { s.abs() } else { *m });
+    }
+    most.iter().chain(rest).fold(0.0, |a, s| a.max(s.abs()))
 }
 
 fn decibels(peak: f64) -> Option<f64> {
