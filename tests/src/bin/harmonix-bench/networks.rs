@@ -158,7 +158,7 @@ fn against_reference(python: &Path) -> io::Result<()> {
     row("reference program, peak", format!("{peak:.0} MB"));
     row("worker and daemon, peak", format!("{memory:.0} MB"));
     drop(daemon);
-    alone(python, &script, dir.path())
+    alone(python, script, dir.path())
 }
 
 /// The network without files, in turn with the reference's, and its fast arithmetic.
