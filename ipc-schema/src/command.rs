@@ -108,7 +108,7 @@ commands! {
     "submit" Submit Anyone Upload => Job(Job);
     /// Submits the song of an earlier job once more, for the user whose job that was.
     "again" Again Owner Call => Job(Job);
-    /// Lists jobs in order of submission.
+    /// Lists jobs, the newest first.
     "jobs" ListJobs Anyone Call => Jobs(JobList);
     /// One job.
     "show" Show Owner Call => Job(Job);

@@ -127,7 +127,7 @@ pub struct Ready {
 /// Reply to `jobs`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobList {
-    /// In order of submission.
+    /// Newest first.
     pub jobs: Vec<Job>,
     /// How many there are in all.
     pub total: usize,

@@ -50,8 +50,8 @@ impl Manager {
         Ok(path(&job.id))
     }
 
-    /// The jobs that the caller may see, in order of submission: each as GetJob gives it. Arguments are those of the
-    /// command `jobs`: `states`, `limit`.
+    /// The jobs that the caller may see, the newest first: each as GetJob gives it. Arguments are those of the
+    /// command `jobs`: `states`, `limit`, `page`, `text`.
     #[zbus(out_args("jobs"))]
     async fn list_jobs(
         &self,
